@@ -1,0 +1,37 @@
+package tag
+
+import "time"
+
+// Sample is the state of one tag at one moment: an OPC UA DataValue
+// (OPC 10000-4, 7.11) with the time at which the gateway received it.
+type Sample struct {
+	Value    Value      // None when Status is bad
+	Status   StatusCode // quality
+	Source   time.Time  // when the device says the value was so; zero where it does not say
+	Server   time.Time  // when the OPC UA server read it; zero for other drivers
+	Received time.Time  // by the gateway's clock; staleness is judged by this only
+}
+
+// Timestamp returns the source's time where there is one, else when the sample
+// was received.
+func (s Sample) Timestamp() time.Time {
+	if !s.Source.IsZero() {
+		return s.Source
+	}
+	return s.Received
+}
+
+// BadSample is a Sample without a value.
+func BadSample(code StatusCode, at time.Time) Sample { return Sample{Status: code, Received: at} }
+
+// Update is a Sample of a named tag, as a watch delivers it.
+type Update struct {
+	Path   Path
+	Sample Sample
+}
+
+// Change is a sample of one item of a subscription.
+type Change struct {
+	Handle int // Item.Handle
+	Sample Sample
+}
