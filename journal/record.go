@@ -1,0 +1,59 @@
+package journal
+
+import "time"
+
+// Kind tells what a Record is. The numbers are part of the file format.
+type Kind uint8
+
+// Record is one line of a run's record. (Seq, Kind) is its key within the run:
+// appending a second Record of the same key replaces the first.
+type Record struct {
+	Seq   uint32    // place in the run's record
+	Kind  Kind      // sorts records of one Seq
+	Count uint32    // how many equal results in a row it stands for; 0 counts as 1
+	Time  time.Time // wall clock, kept to the millisecond, UTC
+	Data  []byte
+}
+
+// Message is a line of a run's mailbox.
+type Message struct {
+	Number uint64 // grows with each message of its run
+	Time   time.Time
+	Data   []byte
+}
+
+// Header is what a run is started with.
+type Header struct {
+	Run     uint64 // number, from NextRun
+	ID      string // unique among live and ended runs
+	Created time.Time
+	Data    []byte
+}
+
+// Change is a set of changes to one run that becomes durable as one.
+type Change struct {
+	Run     uint64
+	Start   *Header   // the run begins; Start.Run == Run
+	Records []Record  // added or replaced
+	Inbox   []Message // arrived
+	Taken   []uint64  // numbers of messages that left the mailbox
+	End     []byte    // not nil: the run has ended, with this summary; it moves to the history
+	Amend   []byte    // not nil: replaces the summary of a run that has ended before
+}
+
+// Urgency is how long an appended Change may wait for company.
+type Urgency uint8
+
+// The urgencies.
+const (
+	Soon  Urgency = iota // 5 ms: the outcome of an effect, a message taken
+	Later                // 1 s: what costs nothing to compute again
+)
+
+// Run is everything the journal holds of one run.
+type Run struct {
+	Header  Header
+	Records []Record  // by Seq, then Kind
+	Inbox   []Message // by Number
+	End     []byte    // the summary, once it has ended; else nil
+}
