@@ -1,0 +1,32 @@
+// Package value holds what passes between a script, its steps and the record:
+// plain values, and their encoding in CBOR (RFC 8949).
+//
+// The Go types are nil, bool, int64, *big.Int (only outside int64), float64,
+// string, []byte, []any, Tuple, Set, *Map and *Struct. The encoding keeps what
+// JSON would lose: whole numbers and floats apart, bytes, the order of keys,
+// keys that are not strings, and the difference between a tuple and a list. It
+// has one form for each value, so equal bytes mean equal values.
+package value
+
+// Raw is one encoded value. Encode passes it through unchanged; it marshals to
+// JSON as the value that it holds.
+type Raw []byte
+
+// Tuple and Set are a script's tuple and set; []any is its list.
+type (
+	Tuple []any
+	Set   []any
+)
+
+// CBOR tags of the kinds that CBOR has not: TagSet is registered with IANA,
+// TagTuple and TagStruct are Holdfast's own.
+const (
+	TagPosBig = 2
+	TagNegBig = 3
+	TagSet    = 258
+	TagTuple  = 39000
+	TagStruct = 39001
+)
+
+// MaxDepth bounds how deeply values may be nested.
+const MaxDepth = 64
