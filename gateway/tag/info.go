@@ -30,6 +30,28 @@ type Info struct {
 	Scan       string // the scan class's name
 	Writable   bool
 	Kind       WriteKind // of a writable tag
+	Scale      *Scale    // nil: values pass as the device has them
+}
+
+// Raw returns v, a value in engineering units, as the tag's device takes it.
+// The error says what the tag takes.
+func (i Info) Raw(v Value) (Value, error) {
+	if i.Scale == nil {
+		return Coerce(v, i.Type)
+	}
+	return i.Scale.Raw(v, i.Type)
+}
+
+// Shown returns what a read of the tag gives once v was written: v through the
+// tag's type and scale and back. So 0.1 in a float32 is not 0.1 any more. It
+// is what a confirmation has to compare with.
+func (i Info) Shown(v Value) (Value, error) {
+	raw, err := i.Raw(v)
+	if err != nil || i.Scale == nil {
+		return raw, err
+	}
+	eng, _ := i.Scale.Eng(raw)
+	return eng, nil
 }
 
 // Reason tells why the gateway refused a read or a write without asking the device.

@@ -28,6 +28,10 @@ func BadSample(code StatusCode, at time.Time) Sample { return Sample{Status: cod
 type Update struct {
 	Path   Path
 	Sample Sample
+	// Asked is when the request went out that brought the sample: the value is
+	// not older than this, by the gateway's clock. For what the device told
+	// unasked it is Sample.Received, as there is no telling better.
+	Asked time.Time
 }
 
 // Change is a sample of one item of a subscription.

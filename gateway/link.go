@@ -1,0 +1,268 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"holdfast/gateway/tag"
+)
+
+// link is one connection at work. Its goroutine owns the driver: it connects,
+// scans, and in between serves the requests of readers and writers.
+type link struct {
+	g       *Gateway
+	conn    Connection
+	log     *slog.Logger
+	tags    []*entry    // by handle
+	items   []tag.Item  // by handle
+	classes []*class    // empty where the device is subscribed
+	sent    []time.Time // by handle: the last write; owned by the link's goroutine
+
+	reads  chan *readRequest // without a buffer: what is not taken yet is withdrawn
+	writes chan *writeRequest
+	first  chan struct{} // closed when the link is up for the first time
+
+	// Guarded by Gateway.mu.
+	session *session // nil while the link is not up
+	status  LinkStatus
+	repeats uint64 // failures since the one that was logged
+}
+
+// session is the time from a successful Connect until the link is lost. A
+// request belongs to one session and dies with it.
+type session struct {
+	link  *link
+	lost  chan struct{} // closed when the session ends
+	alive bool          // guarded by Gateway.mu
+	data  bool          // a sample came over it; guarded by Gateway.mu
+}
+
+// Faults of a driver, and the end of a link that nobody broke.
+var (
+	errHandle = errors.New("the driver told of an item that does not exist")
+	errEnded  = errors.New("the subscription ended")
+)
+
+func newLink(g *Gateway, c Connection) *link {
+	return &link{
+		g: g, conn: c, log: g.log.With("connection", c.Name, "driver", c.DriverKind),
+		reads: make(chan *readRequest), writes: make(chan *writeRequest), first: make(chan struct{}),
+		status: LinkStatus{Name: c.Name, Driver: c.DriverKind, Since: g.start},
+	}
+}
+
+// plan lays out what is passed to the driver again and again, once all tags are known.
+func (l *link) plan() {
+	l.sent = make([]time.Time, len(l.tags))
+	l.items = make([]tag.Item, len(l.tags))
+	for i, e := range l.tags {
+		l.items[i] = e.Item
+	}
+	if !l.conn.Subscribe {
+		l.classes = classes(l.tags)
+	}
+}
+
+// run keeps the link up until ctx ends, then closes the driver. Writes end with wire, not with ctx.
+func (l *link) run(ctx, wire context.Context) error {
+	l.g.mu.Lock()
+	l.status.Since = time.Now()
+	l.g.mu.Unlock()
+	for failures := 0; ctx.Err() == nil; failures++ {
+		err := l.conn.Driver.Connect(ctx)
+		if err == nil {
+			s := l.up()
+			err = l.serve(ctx, wire, s)
+			if l.down(s, err, ctx.Err() != nil) {
+				failures = 0
+			}
+		} else if ctx.Err() == nil {
+			l.down(nil, fmt.Errorf("cannot connect: %w", err), false)
+		}
+		pause(ctx, l.backoff(failures))
+	}
+	if err := l.conn.Driver.Close(); err != nil {
+		return fmt.Errorf("cannot close connection %s: %w", l.conn.Name, err)
+	}
+	return nil
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// backoff returns how long to wait after the given number of failures in a row
+// beyond the first: ReconnectMin doubled each time up to ReconnectMax, of which
+// up to half is left to chance, so that many links do not come back in one beat.
+func (l *link) backoff(failures int) time.Duration {
+	d := l.conn.ReconnectMin
+	for range failures {
+		if d *= 2; d >= l.conn.ReconnectMax || d <= 0 {
+			d = l.conn.ReconnectMax
+			break
+		}
+	}
+	return max(l.conn.ReconnectMin, d/2+time.Duration(l.g.jitter()*float64(d-d/2)))
+}
+
+// up begins a session.
+func (l *link) up() *session {
+	now := time.Now()
+	s := &session{link: l, lost: make(chan struct{}), alive: true}
+	l.g.mu.Lock()
+	before, attempts := l.status, l.repeats
+	l.session = s
+	l.status.State, l.status.Since = Up, now
+	l.repeats = 0
+	select {
+	case <-l.first:
+		l.status.Reconnects++
+	default:
+		close(l.first)
+	}
+	l.g.mu.Unlock()
+	l.log.Info("link is up", "was", before.State, "for", now.Sub(before.Since), "repeated_failures", attempts)
+	return s
+}
+
+// down ends the session s, or tells of an attempt to connect that failed, where
+// s is nil. All tags of the link lose their value. It reports whether data
+// came over s.
+func (l *link) down(s *session, err error, stop bool) (data bool) {
+	now := time.Now()
+	code := tag.BadNoCommunication
+	l.g.mu.Lock()
+	defer l.g.mu.Unlock()
+	if s != nil {
+		s.alive, data = false, s.data
+		l.session = nil
+		close(s.lost)
+	}
+	if stop {
+		code, err = tag.BadShutdown, nil
+	}
+	if err != nil {
+		l.failed(err)
+	}
+	if l.status.State == Down {
+		l.repeats++
+		return data
+	}
+	l.status.State, l.status.Since = Down, now
+	for _, e := range l.tags {
+		sample := tag.BadSample(code, now)
+		l.g.cells[e.number].put(e, &sample, now)
+	}
+	if err != nil {
+		l.log.Warn("link is down", "error", err)
+	}
+	return data
+}
+
+// failed counts a failure. Gateway.mu is held.
+func (l *link) failed(err error) {
+	l.status.Errors++
+	l.status.LastError = err.Error()
+}
+
+// asked counts a request to the driver, and its failure.
+func (l *link) asked(err error) {
+	l.g.mu.Lock()
+	defer l.g.mu.Unlock()
+	l.status.Requests++
+	if err != nil {
+		l.failed(err)
+	}
+}
+
+// arrived counts samples. Gateway.mu is held.
+func (l *link) arrived(n int, now time.Time) {
+	l.status.Samples += uint64(n)
+	l.status.LastData = now
+	l.session.data = true
+}
+
+// serve does the link's work until the session is lost or ctx ends. The error says why it was lost.
+func (l *link) serve(ctx, wire context.Context, s *session) error {
+	ended := make(chan error, 1)
+	if sub, ok := l.conn.Driver.(Subscriber); ok && l.conn.Subscribe {
+		subscription, end := context.WithCancel(ctx)
+		gone := make(chan struct{})
+		go func() {
+			defer close(gone)
+			ended <- sub.Subscribe(subscription, l.items, func(c []tag.Change) { l.g.take(s, c) })
+		}()
+		defer func() { end(); <-gone }()
+	}
+	l.align(time.Now())
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		busy, err := l.requests(ctx, wire, s)
+		if err != nil {
+			return err
+		}
+		if c := l.due(time.Now()); c != nil {
+			if err := l.scan(ctx, s, c); err != nil {
+				return err
+			}
+			busy = true
+		}
+		if busy {
+			select {
+			case err := <-ended:
+				return lost(err)
+			default:
+				continue
+			}
+		}
+		timer.Reset(l.idle(time.Now()))
+		select {
+		case <-ctx.Done():
+		case err := <-ended:
+			return lost(err)
+		case w := <-l.writes:
+			err = l.write(ctx, wire, s, w)
+		case r := <-l.reads:
+			err = l.answer(ctx, s, r)
+		case <-timer.C:
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func lost(err error) error {
+	if err == nil {
+		err = errEnded
+	}
+	return fmt.Errorf("subscription lost: %w", err)
+}
+
+// read asks the driver and puts what it says into the image. There is one
+// sample for each item that something is known of, in the order of items.
+func (l *link) read(ctx context.Context, s *session, tags []*entry, items []tag.Item) ([]tag.Sample, error) {
+	asked := time.Now()
+	samples, err := l.conn.Driver.Read(ctx, items)
+	if err == nil && len(samples) != len(items) {
+		err = fmt.Errorf("the driver returned %d samples for %d items", len(samples), len(items))
+	}
+	if err != nil {
+		err = fmt.Errorf("cannot read: %w", err)
+	}
+	l.asked(err)
+	samples = samples[:min(len(samples), len(items))]
+	l.g.ingest(s, tags, samples, asked)
+	return samples, err
+}
