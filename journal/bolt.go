@@ -1,0 +1,177 @@
+package journal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+const (
+	// pageSize is fixed, not the operating system's, so that a file can be
+	// taken to another kind of box, and be read when both metas are lost.
+	pageSize = 4096
+
+	bucketName = "holdfast"
+
+	// fillPercent leaves little room in leaves: keys mostly grow at the end.
+	fillPercent = 0.9
+
+	// initialMmap keeps a long read from stalling the writer, which has to wait
+	// for readers only when the map must grow: 1 GiB where addresses have
+	// 64 bits, else 64 MiB.
+	initialMmap = 64 << 20 << (^uint(0) >> 63 * 4)
+
+	// allocSize is by how much a file grows at once.
+	allocSize = 1 << 20
+)
+
+// boltStore is a store in one bucket of one bbolt file.
+type boltStore struct {
+	db   *bbolt.DB
+	name string // of the file, for messages
+}
+
+// openBolt opens path, which must exist with its bucket, or, with create, makes
+// it. maxSize 0 sets no limit.
+func openBolt(path string, create bool, maxSize int64) (s *boltStore, err error) {
+	s = &boltStore{name: filepath.Base(path)}
+	err = s.guard(func() error {
+		s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+			Timeout:         time.Second,
+			FreelistType:    bbolt.FreelistMapType,
+			PageSize:        pageSize,
+			InitialMmapSize: int(initialMmap),
+			MaxSize:         int(maxSize),
+		})
+		if errors.Is(err, berrors.ErrTimeout) {
+			return fmt.Errorf("cannot open %s: %w", path, ErrLocked)
+		}
+		if err != nil {
+			return fmt.Errorf("cannot open %s: %w", path, err)
+		}
+		s.db.AllocSize = allocSize
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if create {
+		err = s.guard(func() error {
+			return s.db.Update(func(tx *bbolt.Tx) error {
+				_, err := tx.CreateBucketIfNotExists([]byte(bucketName))
+				return err
+			})
+		})
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("cannot create %s: %w", path, err), s.db.Close())
+		}
+	}
+	return s, nil
+}
+
+// guard turns a panic of bbolt, and a fault in the mapped file, into an error:
+// the file was sound when it was opened, but disks fail while running, too.
+func (s *boltStore) guard(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("cannot use %s: the file is damaged: %v", s.name, r)
+		}
+	}()
+	return f()
+}
+
+func (s *boltStore) Commit(ops []op) error {
+	err := s.guard(func() error {
+		return s.db.Update(func(tx *bbolt.Tx) error {
+			b := tx.Bucket([]byte(bucketName))
+			if b == nil {
+				return errors.New("its bucket is gone")
+			}
+			b.FillPercent = fillPercent
+			for _, o := range ops {
+				var err error
+				if o.value == nil {
+					err = b.Delete(o.key)
+				} else {
+					err = b.Put(o.key, o.value)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", s.name, err)
+	}
+	return nil
+}
+
+func (s *boltStore) view(f func(b *bbolt.Bucket)) error {
+	err := s.guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			b := tx.Bucket([]byte(bucketName))
+			if b == nil {
+				return errors.New("its bucket is gone")
+			}
+			f(b)
+			return nil
+		})
+	})
+	switch {
+	case errors.Is(err, berrors.ErrDatabaseNotOpen):
+		return ErrClosed
+	case err != nil:
+		return fmt.Errorf("cannot read %s: %w", s.name, err)
+	}
+	return nil
+}
+
+func (s *boltStore) Get(key []byte) (value []byte, err error) {
+	err = s.view(func(b *bbolt.Bucket) { value = bytes.Clone(b.Get(key)) })
+	return value, err
+}
+
+func (s *boltStore) Scan(from, to []byte, f func(key, value []byte) bool) error {
+	return s.view(func(b *bbolt.Bucket) {
+		c := b.Cursor()
+		for k, v := c.Seek(from); k != nil && (to == nil || bytes.Compare(k, to) < 0); k, v = c.Next() {
+			if !f(k, v) {
+				return
+			}
+		}
+	})
+}
+
+// lastCommit returns the number of the newest transaction.
+func (s *boltStore) lastCommit() (n uint64, err error) {
+	err = s.guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			n = uint64(tx.ID())
+			return nil
+		})
+	})
+	return n, err
+}
+
+// pageBytes returns how many bytes of pages this process has written, close to
+// what the disk has seen: each commit adds one meta page to what it allocated.
+func (s *boltStore) pageBytes(commits int64) int64 {
+	st := s.db.Stats()
+	return st.TxStats.GetPageAlloc() + commits*pageSize
+}
+
+func (s *boltStore) Close() error {
+	if err := s.guard(s.db.Close); err != nil {
+		return fmt.Errorf("cannot close %s: %w", s.name, err)
+	}
+	return nil
+}

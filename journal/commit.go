@@ -1,0 +1,103 @@
+package journal
+
+import (
+	"fmt"
+	"runtime"
+)
+
+// yields is how often the committer lets others run before it takes the queue:
+// goroutines that the last commit woke then share the next one.
+const yields = 20
+
+// commitLoop is the one goroutine that writes the live file. It ends when the
+// queue accepts nothing more and is empty.
+func (j *Journal) commitLoop() {
+	defer close(j.committed)
+	spare := new(batch)
+	var ops []op
+	for range j.q.wake {
+		if j.q.barriers() {
+			for range yields {
+				runtime.Gosched()
+			}
+		}
+		b, stopped := j.q.take(spare)
+		if len(b.pending) > 0 {
+			ops = j.commitBatch(b, ops[:0])
+			j.q.answered()
+		} else if stopped {
+			return
+		}
+		b.reset()
+		spare = b
+	}
+}
+
+// commitBatch commits b in transactions within the limits and answers the
+// barriers in it. It returns the scratch slice for the next call.
+func (j *Journal) commitBatch(b *batch, ops []op) []op {
+	buf, sizes, rest := b.buf, b.sizes, b.pending
+	for len(rest) > 0 {
+		n, nops, nbytes := 0, 0, 0
+		for n < len(rest) {
+			p := rest[n]
+			if n > 0 && (nops+int(p.ops) > j.q.limits.commitOps || nbytes+int(p.bytes) > j.q.limits.commitBytes) {
+				break
+			}
+			n, nops, nbytes = n+1, nops+int(p.ops), nbytes+int(p.bytes)
+		}
+		err := j.failure
+		if err == nil && nops > 0 {
+			ops = j.serialize(ops[:0], buf[:nbytes], sizes[:nops])
+			err = j.write(ops, nbytes)
+			clear(ops)
+		}
+		for _, p := range rest[:n] {
+			if p.run != 0 && err == nil {
+				j.mover.add(p.run)
+			}
+			if p.done != nil {
+				p.done <- err
+			}
+		}
+		buf, sizes, rest = buf[nbytes:], sizes[nops:], rest[n:]
+	}
+	return ops
+}
+
+// serialize makes operations of encoded bytes, with serial and CRC filled in.
+func (j *Journal) serialize(ops []op, buf []byte, sizes []opSize) []op {
+	for _, s := range sizes {
+		key := buf[:s.key:s.key]
+		buf = buf[s.key:]
+		var value []byte
+		if s.value >= 0 {
+			value = buf[:s.value:s.value]
+			buf = buf[s.value:]
+			seal(key, value, j.serial+1)
+		}
+		ops = append(ops, op{key, value})
+	}
+	return ops
+}
+
+// write commits ops. A failed commit ends the journal: it may be on disk or
+// not, and only opening the file again tells.
+func (j *Journal) write(ops []op, n int) error {
+	j.serial++
+	if err := j.live.Commit(ops); err != nil {
+		j.failure = failed(err)
+		j.q.mu.Lock()
+		j.q.stop(j.failure)
+		j.q.mu.Unlock()
+		j.log.Error("journal accepts nothing more", "error", err)
+		return j.failure
+	}
+	j.stats.commits.Add(1)
+	j.stats.records.Add(int64(len(ops)))
+	j.stats.bytes.Add(int64(n))
+	return nil
+}
+
+// failed wraps why the journal accepts nothing more.
+func failed(cause error) error { return fmt.Errorf("%w: %w", ErrFailed, cause) }

@@ -1,0 +1,107 @@
+package journal
+
+import "encoding/binary"
+
+// opSize is the shape of one operation within an encoded run of bytes: its
+// key, then its value. A value of -1 bytes removes the key.
+type opSize struct {
+	key   int32
+	value int32
+}
+
+// encoder turns Changes into operations, back to back in one buffer that is
+// used again. Serial and CRC are left free: only the committer knows the serial.
+type encoder struct {
+	buf []byte
+	ops []opSize
+
+	start, mid int
+}
+
+func (e *encoder) reset() { e.buf, e.ops = e.buf[:0], e.ops[:0] }
+
+// key begins an operation; the caller appends its key to buf, then calls value
+// or remove.
+func (e *encoder) key() { e.start = len(e.buf) }
+
+// value ends the key; the caller appends the payload, then calls put.
+func (e *encoder) value() {
+	e.mid = len(e.buf)
+	var free [sealLen]byte
+	e.buf = append(e.buf, free[:]...)
+}
+
+func (e *encoder) put() {
+	e.ops = append(e.ops, opSize{int32(e.mid - e.start), int32(len(e.buf) - e.mid)})
+}
+
+func (e *encoder) remove() {
+	e.ops = append(e.ops, opSize{int32(len(e.buf) - e.start), -1})
+}
+
+// putRaw and removeRaw are for callers that have the whole key at hand.
+func (e *encoder) putRaw(key, payload []byte) {
+	e.key()
+	e.buf = append(e.buf, key...)
+	e.value()
+	e.buf = append(e.buf, payload...)
+	e.put()
+}
+
+func (e *encoder) removeRaw(key []byte) {
+	e.key()
+	e.buf = append(e.buf, key...)
+	e.remove()
+}
+
+// change encodes c. amend numbers a replaced summary: each has a key of its
+// own, so that moving one to the history cannot remove a later one.
+func (e *encoder) change(c *Change, amend uint64) {
+	if h := c.Start; h != nil {
+		e.key()
+		e.buf = appendPart(e.buf, c.Run, partHeader)
+		e.value()
+		e.buf = appendHeader(e.buf, h)
+		e.put()
+		e.key()
+		e.buf = appendID(e.buf, h.ID)
+		e.value()
+		e.buf = binary.BigEndian.AppendUint64(e.buf, c.Run)
+		e.put()
+	}
+	for i := range c.Records {
+		r := &c.Records[i]
+		e.key()
+		e.buf = appendRecordKey(e.buf, c.Run, r.Seq, r.Kind)
+		e.value()
+		e.buf = appendRecord(e.buf, r)
+		e.put()
+	}
+	for i := range c.Inbox {
+		m := &c.Inbox[i]
+		e.key()
+		e.buf = appendNumbered(e.buf, c.Run, partMessage, m.Number)
+		e.value()
+		e.buf = appendMessage(e.buf, m)
+		e.put()
+	}
+	for _, n := range c.Taken {
+		e.key()
+		e.buf = appendNumbered(e.buf, c.Run, partMessage, n)
+		e.remove()
+	}
+	if c.End != nil {
+		e.summary(c.End, func(b []byte) []byte { return appendPart(b, c.Run, partEnd) })
+	}
+	if c.Amend != nil {
+		e.summary(c.Amend, func(b []byte) []byte { return appendNumbered(b, c.Run, partAmend, amend) })
+	}
+}
+
+func (e *encoder) summary(summary []byte, key func([]byte) []byte) {
+	e.key()
+	e.buf = key(e.buf)
+	e.value()
+	e.buf = append(e.buf, summary...)
+	e.put()
+}

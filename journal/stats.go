@@ -1,0 +1,96 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+)
+
+// Stats are counts since Open, and sizes now.
+type Stats struct {
+	Commits      int64 // transactions of journal.db
+	Records      int64 // entries put or removed in journal.db
+	ValueBytes   int64 // of keys and values given to journal.db
+	PageBytes    int64 // of pages written to both files, as far as bbolt tells: what wears the disk
+	LiveBytes    int64 // size of journal.db
+	HistoryBytes int64 // size of history.db
+	Queued       int   // entries that wait for a commit
+	Moved        int64 // runs moved to history.db
+	ToMove       int   // ended runs whose record still lies in journal.db
+	MoveError    error // why no more runs are moved until the journal is opened again; else nil
+}
+
+type counters struct {
+	commits, records, bytes, moved, historyCommits atomic.Int64
+}
+
+// Stats returns counts and sizes. A size that cannot be read is 0.
+func (j *Journal) Stats() Stats {
+	s := Stats{
+		Commits:      j.stats.commits.Load(),
+		Records:      j.stats.records.Load(),
+		ValueBytes:   j.stats.bytes.Load(),
+		Moved:        j.stats.moved.Load(),
+		LiveBytes:    fileSize(j.path(liveName)),
+		HistoryBytes: fileSize(j.path(historyName)),
+	}
+	s.PageBytes = j.liveFile.pageBytes(s.Commits) + j.historyFile.pageBytes(j.stats.historyCommits.Load())
+	j.q.mu.Lock()
+	s.Queued = len(j.q.filling.sizes)
+	j.q.mu.Unlock()
+	s.ToMove, s.MoveError = j.mover.state()
+	return s
+}
+
+func fileSize(path string) int64 {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return fi.Size()
+}
+
+// Damage names what a run has lost, or may have lost.
+type Damage struct {
+	Run   uint64
+	ID    string // if it is known
+	Ended bool   // it is in the history
+	Lost  bool   // nothing is left to go on from: Live and Load do not give it
+	What  string // a sentence
+}
+
+// Report says what was found in the files, and what was done about it.
+type Report struct {
+	// Clean: nothing was found damaged or lost.
+	Clean bool
+	// Interrupted: the process before did not close the journal. That alone
+	// loses nothing that was committed.
+	Interrupted bool
+	// Damaged names runs that have lost records, or may have: none of them may
+	// go on by itself. A live one is named at each Open until a Change with
+	// Records has been appended to it, so that the one who reads this can put on
+	// record that the run is on hold.
+	Damaged []Damage
+	// SetAside names the damaged files that were kept, in the journal's folder.
+	SetAside []string
+	// Sentences tell all this to an operator.
+	Sentences []string
+}
+
+func (r *Report) say(format string, args ...any) {
+	r.Clean = false
+	r.Sentences = append(r.Sentences, fmt.Sprintf(format, args...))
+}
+
+// Err returns an error with the first of the sentences when the report is not
+// clean, else nil.
+func (r *Report) Err() error {
+	if r.Clean {
+		return nil
+	}
+	if len(r.Sentences) == 0 {
+		return errors.New("the journal is damaged")
+	}
+	return errors.New(r.Sentences[0])
+}
