@@ -101,10 +101,9 @@ type OPCUA struct {
 // Security is the protection of an OPC UA secure channel. Policy and Mode are
 // "None" where the configuration has no security section.
 type Security struct {
-	Policy      string // None Basic256Sha256 Aes128_Sha256_RsaOaep …, as the configuration writes it
-	Mode        string // None Sign SignAndEncrypt
-	ServerCert  string // "trusted", "any" or "fingerprint"; "" where Policy is None
-	Fingerprint string // SHA-256 of the server's certificate, 64 hexadecimal digits in lower case
+	Policy     string // None Basic256Sha256 Aes128Sha256RsaOaep Aes256Sha256RsaPss
+	Mode       string // None Sign SignAndEncrypt
+	ServerCert string // "trusted", "any", or "fingerprint:" and the certificate's SHA-256 in 64 lower-case hexadecimal digits; "" where Policy is None
 }
 
 // Auth is who the session's user is. The zero Auth is anonymous.
