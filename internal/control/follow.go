@@ -1,0 +1,131 @@
+package control
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"holdfast/engine"
+	"holdfast/internal/control/wire"
+)
+
+// followPause is the least time between two looks at a run that is followed. To
+// be shown, a record has to be on disk: a follower must not make a run that does
+// thousands of steps a second commit each of them.
+const followPause = 100 * time.Millisecond
+
+func (s *Server) logOnce(ctx context.Context, r *request) (any, error) {
+	id, after, err := s.logRequest(r)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := s.cfg.Engine.Log(ctx, id, r.query.Get("stream"), after)
+	if err != nil {
+		return nil, err
+	}
+	for i := range entries {
+		entries[i].Time = entries[i].Time.UTC()
+	}
+	return array(entries), nil
+}
+
+func (s *Server) logRequest(r *request) (id string, after uint32, err error) {
+	n, err := r.number("after", math.MaxUint32)
+	if err != nil {
+		return "", 0, err
+	}
+	id, err = s.find(r)
+	return id, uint32(n), err
+}
+
+// logFollow streams the log of a run until the run has ended.
+func (s *Server) logFollow(_ context.Context, r *request) (any, error) {
+	id, after, err := s.logRequest(r)
+	if err != nil {
+		return nil, err
+	}
+	f := &follower{engine: s.cfg.Engine, id: id, name: r.query.Get("stream"), after: after}
+	return stream(func(ctx context.Context, emit func(wire.Line) error) error {
+		return f.follow(ctx, func(ctx context.Context) error { return f.entries(ctx, emit) })
+	}), nil
+}
+
+// runFollow streams the log of a run and, whenever its status, its state or its
+// question to the operator changes, the run; the last line is the run that has ended.
+func (s *Server) runFollow(_ context.Context, r *request) (any, error) {
+	id, err := s.find(r)
+	if err != nil {
+		return nil, err
+	}
+	f := &follower{engine: s.cfg.Engine, id: id, name: logStream}
+	return stream(func(ctx context.Context, emit func(wire.Line) error) error {
+		var last engine.RunInfo
+		return f.follow(ctx, func(ctx context.Context) error {
+			// The run first: what its end has logged is then in the log that is read.
+			info, err := s.cfg.Engine.Show(ctx, id)
+			if err != nil {
+				return err
+			}
+			if err := f.entries(ctx, emit); err != nil {
+				return err
+			}
+			same := info.Status == last.Status && info.State == last.State && (info.InDoubt == nil) == (last.InDoubt == nil)
+			last = info
+			if same {
+				return nil
+			}
+			tidy(&info)
+			return emit(wire.Line{Run: &info})
+		})
+	}), nil
+}
+
+// logStream is the stream that rt.progress writes to.
+const logStream = "log"
+
+// follower looks at a run each time that it has changed.
+type follower struct {
+	engine Follower
+	id     string
+	name   string // of the log's stream
+	after  uint32
+}
+
+// follow calls look now, after each change, and once after the run has ended.
+func (f *follower) follow(ctx context.Context, look func(context.Context) error) error {
+	var version uint64
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		now, ended, err := f.engine.Await(ctx, f.id, version)
+		if err != nil {
+			return err
+		}
+		if err := look(ctx); err != nil || ended {
+			return err
+		}
+		version = now
+		pause.Reset(followPause)
+	}
+}
+
+// entries emits what is new in the log.
+func (f *follower) entries(ctx context.Context, emit func(wire.Line) error) error {
+	entries, err := f.engine.Log(ctx, f.id, f.name, f.after)
+	if err != nil {
+		return err
+	}
+	for i := range entries {
+		entries[i].Time = entries[i].Time.UTC()
+		if err := emit(wire.Line{Entry: &entries[i]}); err != nil {
+			return err
+		}
+		f.after = entries[i].Seq
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package control
+
+import (
+	"context"
+	"time"
+
+	"holdfast/engine"
+	"holdfast/engine/isa88"
+	"holdfast/gateway"
+	"holdfast/gateway/tag"
+)
+
+// Engine is what control needs of *engine.Engine.
+type Engine interface {
+	Catalogue
+	Observer
+	Operator
+}
+
+// Catalogue knows the workflows and starts them.
+type Catalogue interface {
+	Workflows() []engine.WorkflowInfo
+	Start(ctx context.Context, r engine.StartRequest) (engine.Started, error)
+	Health() engine.Health
+}
+
+// Observer shows runs.
+type Observer interface {
+	Find(ref string) (id string, err error)
+	Show(ctx context.Context, id string) (engine.RunInfo, error)
+	Runs(ctx context.Context, f engine.Filter) ([]engine.RunInfo, error)
+	Steps(ctx context.Context, id string) ([]engine.StepInfo, error)
+	Follower
+}
+
+// Follower tells what is new about a run.
+type Follower interface {
+	Log(ctx context.Context, id, stream string, after uint32) ([]engine.LogEntry, error)
+	Await(ctx context.Context, id string, version uint64) (now uint64, ended bool, err error)
+}
+
+// Operator acts on runs.
+type Operator interface {
+	Command(ctx context.Context, id string, c isa88.Command, reason, actor string) (engine.Receipt, error)
+	Fate(ctx context.Context, r engine.Receipt) (engine.Fate, error)
+	Send(ctx context.Context, id string, m engine.Message) (engine.Receipt, error)
+	Cancel(ctx context.Context, id, reason, actor string) error
+	Resolve(ctx context.Context, id string, a engine.Answer) error
+}
+
+// Tags is what control needs of the process image, *gateway.Gateway.
+type Tags interface {
+	TagTable
+	Read(ctx context.Context, p tag.Path, notBefore time.Time) (tag.Sample, error)
+	Write(ctx context.Context, p tag.Path, v tag.Value) (tag.Outcome, error)
+	Watch(ctx context.Context, paths ...tag.Path) (<-chan tag.Update, error)
+}
+
+// TagTable is the table of tags with what is known of them.
+type TagTable interface {
+	Tags() []tag.Info
+	Snapshot() []tag.Sample // in the order of Tags
+	Lookup(p tag.Path) (tag.Info, bool)
+}
+
+// Links tells how the connections fare.
+type Links interface {
+	Links() []gateway.LinkStatus
+}
