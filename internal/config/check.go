@@ -43,13 +43,15 @@ func (d *decoder) noSuch(p path, what, name string, known []string) {
 	d.complain(p, "%s", msg)
 }
 
-// checkCredential looks for a credential's file, without reading it.
+// checkCredential looks for a credential's file. It shows where it looked, and
+// not for what: the name may be the secret itself, put there by mistake.
 func (d *decoder) checkCredential(c *Config, p path, name string) {
 	if !d.right(p) {
 		return
 	}
-	if file := credentialFile(c.File, name); credentialUsable(file) != nil {
-		d.complain(p, "%s, cannot use %s: %s", quote(name), file, cause(credentialUsable(file)))
+	file := credentialFile(c.File, name)
+	if err := usable(file); err != nil {
+		d.complain(p, "cannot use the credential of that name in %s: %v", filepath.Dir(file), err)
 	}
 }
 

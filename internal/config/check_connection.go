@@ -9,7 +9,7 @@ func (d *decoder) checkConnection(c *Config, n *Connection, driver DriverChecks)
 	}
 	if url := p.key("url"); d.right(url) && driver.URL != nil {
 		if err := driver.URL(n.URL); err != nil {
-			d.complain(url, "%v", err)
+			d.complain(url, "%s", bare(err, "url"))
 		}
 	}
 	if low, high := p.key("reconnect").key("min"), p.key("reconnect").key("max"); n.Reconnect.Min > n.Reconnect.Max && !d.bad[low] && !d.bad[high] {
@@ -28,8 +28,8 @@ func (d *decoder) checkConnection(c *Config, n *Connection, driver DriverChecks)
 		d.checkCredential(c, auth.key("password_credential"), n.OPCUA.Auth.PasswordCredential)
 		d.checkCredential(c, auth.key("key_credential"), n.OPCUA.Auth.KeyCredential)
 		if cert := auth.key("cert"); d.right(cert) {
-			if err := credentialUsable(n.OPCUA.Auth.Cert); err != nil {
-				d.complain(cert, "%s, cannot use %s: %s", quote(n.OPCUA.Auth.Cert), n.OPCUA.Auth.Cert, cause(err))
+			if err := usable(n.OPCUA.Auth.Cert); err != nil {
+				d.complain(cert, "cannot use that file: %v", err)
 			}
 		}
 	}
@@ -75,7 +75,7 @@ func (d *decoder) checkAuth(p path) {
 	switch {
 	case (user || password) && (cert || key), !user && !password && !cert && !key:
 		if !d.bad[p] {
-			d.complainKey(p, "allowed anonymous, {user, password_credential} or {cert, key_credential}")
+			d.complainKey(p, "%s, allowed anonymous, {user, password_credential} or {cert, key_credential}", forms(user || password))
 		}
 	case user && !password:
 		d.complainKey(p, "missing key %q", "password_credential")

@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strings"
 
 	"holdfast/gateway/tag"
 )
@@ -68,57 +69,78 @@ func (d *decoder) checkTag(t *Tag, k *known, drivers map[string]DriverChecks) {
 	}
 }
 
-// checkAddress completes type and order, and asks the driver.
+// checkAddress completes type and order, and asks the driver: about the address
+// first, then about what the tag adds to it, so that a fault stands where its
+// cause does.
 func (d *decoder) checkAddress(t *Tag, conn *Connection, driver DriverChecks) {
 	p := tagPath(t)
-	faults := len(d.faults)
-	if t.Type == tag.TypeAny && !d.given(p.key("type")) && driver.Type != nil && d.right(p.key("address")) {
-		t.Type = driver.Type(t.Address)
+	ask := driver.Address
+	if ask == nil {
+		ask = func(string, tag.Type, tag.Order, int, bool) error { return nil }
 	}
-	if conn.Driver == DriverModbus {
-		d.completeModbus(t, conn)
-	} else {
-		for _, name := range []string{"order", "length"} {
-			if d.right(p.key(name)) {
-				d.complainKey(p.key(name), "not allowed with driver %s, only with modbus", conn.Driver)
-			}
-		}
-	}
-	if driver.Address == nil || len(d.faults) > faults || !d.right(p.key("address")) ||
-		d.bad[p.key("type")] || d.bad[p.key("order")] || d.bad[p.key("length")] {
+	address, order, write := p.key("address"), p.key("order"), p.key("write")
+	if !d.right(address) || d.bad[p.key("type")] || d.bad[p.key("length")] || !d.checkLength(t, conn) {
 		return
 	}
-	if err := driver.Address(t.Address, t.Type, t.Order, t.Length, false); err != nil {
-		d.complain(p.key("address"), "%v", err)
-	} else if write := p.key("write"); d.given(write) {
-		if err := driver.Address(t.Address, t.Type, t.Order, t.Length, true); err != nil {
-			d.complainKey(write, "%v", err)
+	if err := ask(t.Address, t.Type, "", t.Length, false); err != nil {
+		if t.Type == tag.TypeAny && conn.Driver == DriverModbus && ask(t.Address, tag.TypeUint16, "", 0, false) == nil {
+			d.complainKey(p, "missing key %q, allowed %s", "type", wordList(tag.Types(), "or"))
+			return
+		}
+		d.complain(address, "%s", bare(err, "address"))
+		return
+	}
+	if conn.Driver == DriverModbus {
+		if t.Type == tag.TypeAny {
+			t.Type = tag.TypeBool // the only type that a Modbus address has by itself
+		}
+		d.completeOrder(t, conn)
+	} else if d.right(order) {
+		d.complainKey(order, "not allowed with driver %s, only with modbus", conn.Driver)
+	}
+	if d.right(order) {
+		if err := ask(t.Address, t.Type, t.Order, t.Length, false); err != nil {
+			d.complain(order, "%s", bare(err, "order"))
+		}
+	}
+	if d.given(write) {
+		if err := ask(t.Address, t.Type, "", t.Length, true); err != nil {
+			d.complainKey(write, "%s", bare(err, "address"))
 		}
 	}
 }
 
-// completeModbus settles what only registers have: order and length.
-func (d *decoder) completeModbus(t *Tag, conn *Connection) {
+// bare drops the key's name, which the fault's path ends with.
+func bare(err error, key string) string { return strings.TrimPrefix(err.Error(), key+" ") }
+
+// checkLength reports whether type and length go with the driver.
+func (d *decoder) checkLength(t *Tag, conn *Connection) bool {
 	p := tagPath(t)
-	length, order := p.key("length"), p.key("order")
-	if d.bad[p.key("type")] {
-		return
+	text := t.Type == tag.TypeString || t.Type == tag.TypeBytes
+	switch length := p.key("length"); {
+	case conn.Driver == DriverOPCUA && (t.Type == tag.TypeBCD16 || t.Type == tag.TypeBCD32):
+		d.complain(p.key("type"), "%q, not allowed with driver %s, only with modbus", t.Type, conn.Driver)
+	case d.given(length) && conn.Driver != DriverModbus:
+		d.complainKey(length, "not allowed with driver %s, only with modbus", conn.Driver)
+	case d.given(length) && !text:
+		d.complainKey(length, "not allowed with type %s, only with string and bytes", t.Type)
+	case !d.given(length) && text && conn.Driver == DriverModbus:
+		d.complainKey(p, "missing key %q, which type %s needs", "length", t.Type)
+	default:
+		return true
 	}
-	if t.Type == tag.TypeAny {
-		if d.right(p.key("address")) {
-			d.complainKey(p, "missing key %q", "type")
-		}
-		return
-	}
-	if text := t.Type == tag.TypeString || t.Type == tag.TypeBytes; !text && d.right(length) {
-		d.complain(length, "%d, not allowed with %s, only with string and bytes", t.Length, t.Type)
-	} else if text && !d.given(length) {
-		d.complainKey(p, "missing key %q, which %s needs", "length", t.Type)
-	}
+	return false
+}
+
+// completeOrder gives the connection's order to numbers of several registers.
+// A text's registers go upwards on every device that is known.
+func (d *decoder) completeOrder(t *Tag, conn *Connection) {
+	order := tagPath(t).key("order")
 	oneRegister := registers(t) <= 1
 	switch {
-	case d.right(order) && oneRegister && !d.bad[length]:
-		d.complain(order, "%s, not allowed with %s, which takes one register or less", t.Order, t.Type)
+	case d.right(order) && oneRegister:
+		d.complainKey(order, "not allowed: this %s takes one register or less", t.Type)
+		t.Order = ""
 	case !d.given(order) && !oneRegister && t.Type.IsNumber():
 		t.Order = conn.Modbus.Order
 	}

@@ -53,7 +53,7 @@ func within(bound *float64, t *Tag) (allowed string, ok bool) {
 	if s := t.Scale; s != nil {
 		a, b := low*s.Factor+s.Offset, high*s.Factor+s.Offset
 		low, high = min(a, b), max(a, b)
-		shownLow, shownHigh = showFloat(low), showFloat(high)
+		shownLow, shownHigh = strconv.FormatFloat(low, 'g', 12, 64), strconv.FormatFloat(high, 'g', 12, 64)
 		what += ", scaled"
 		slack = math.Abs(s.Factor) / 2 // rounds to a value within
 	}
@@ -73,7 +73,7 @@ func (d *decoder) scale(p path, raw, eng [2]float64, factor, offset float64) *Sc
 	points, line := has("raw") || has("eng"), has("factor") || has("offset")
 	switch {
 	case points == line:
-		d.complainKey(p, "allowed {raw, eng} or {factor, offset}")
+		d.complainKey(p, "%s, allowed {raw, eng} or {factor, offset}", forms(points))
 		return nil
 	case points && !has("raw"):
 		d.complainKey(p, "missing key %q", "raw")
@@ -93,6 +93,14 @@ func (d *decoder) scale(p path, raw, eng [2]float64, factor, offset float64) *Sc
 		return nil
 	}
 	return &Scale{Factor: factor, Offset: offset}
+}
+
+// forms says what is wrong with a choice of two.
+func forms(both bool) string {
+	if both {
+		return "two forms at once"
+	}
+	return "nothing in it"
 }
 
 // checkInterlocks resolves the values of interlocks by the types of their tags.

@@ -20,8 +20,8 @@ func (c *Config) Credential(name string) (string, error) {
 		return "", errors.New("cannot read a credential: its name is not of [A-Za-z0-9_.-]")
 	}
 	file := credentialFile(c.File, name)
-	if err := credentialUsable(file); err != nil {
-		return "", fmt.Errorf("cannot read credential %s: %w", name, err)
+	if err := usable(file); err != nil {
+		return "", fmt.Errorf("cannot read credential %s in %s: %w", name, filepath.Dir(file), err)
 	}
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -38,18 +38,20 @@ func credentialFile(config, name string) string {
 	return filepath.Join(filepath.Dir(config), "credentials", name)
 }
 
-// credentialUsable looks at the file without reading it.
-func credentialUsable(file string) error {
+// usable looks at a credential's or a certificate's file without reading it.
+// The error does not name the file: where a secret stands in place of a name,
+// that would show it.
+func usable(file string) error {
 	st, err := os.Stat(file)
 	switch {
 	case err != nil:
-		return err
+		return errors.New(cause(err))
 	case !st.Mode().IsRegular():
-		return fmt.Errorf("%s is not a file", file)
+		return errors.New("not a file")
 	case st.Size() == 0:
-		return fmt.Errorf("%s is empty", file)
+		return errors.New("the file is empty")
 	case st.Size() > maxCredential:
-		return fmt.Errorf("%s has %d bytes, at most %d are allowed", file, st.Size(), maxCredential)
+		return fmt.Errorf("the file has %d bytes, at most %d are allowed", st.Size(), maxCredential)
 	}
 	return nil
 }

@@ -124,6 +124,9 @@ func (d *decoder) header(r *rows, one kind[Tag]) ([]column, bool) {
 	for i, c := range cells {
 		first, twice := seen[c.text]
 		switch at := indexOf(names, c.text); {
+		case at < 0 && len(cells) == 1 && strings.ContainsAny(c.text, ";\t|"):
+			d.fault("", c.at, "%s, allowed columns with a comma between them", quote(c.text))
+			ok = false
 		case at < 0:
 			msg := "unknown column " + quote(c.text)
 			if near := nearest(c.text, names); near != "" {

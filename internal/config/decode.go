@@ -60,7 +60,13 @@ func (d *decoder) wrong(p path, n *yaml.Node, allowed string) {
 
 // complain notes what is wrong with the value at p once all files are decoded.
 func (d *decoder) complain(p path, format string, args ...any) {
-	d.fault(p, d.places[p].val, format, args...)
+	at, ok := d.places[p]
+	if !ok { // a default: what left it out is wrong
+		i := strings.LastIndex(string(p), separator)
+		at = d.places[p[:max(i, 0)]]
+		at.val = at.key
+	}
+	d.fault(p, at.val, format, args...)
 }
 
 // complainKey does so at the value's key, for what is missing in it or wrong

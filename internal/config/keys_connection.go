@@ -163,6 +163,12 @@ func securityKeys() kind[Security] {
 		}
 		defaults(s)
 		inner(d, p, n, s)
+		if s.Policy == "None" && !d.given(p.key("mode")) {
+			s.Mode = "None"
+		}
+		if s.Policy == "None" && !d.given(p.key("server_cert")) {
+			s.ServerCert = ""
+		}
 	}
 	sch := k.schema
 	k.schema = func() schema { return notNull(sch()) }
@@ -171,12 +177,13 @@ func securityKeys() kind[Security] {
 
 func serverCert() kind[string] {
 	return scalar("trusted, any or fingerprint: and 64 hexadecimal digits",
-		schema{"type": "string", "pattern": "^(trusted|any|fingerprint:[0-9a-fA-F]{64})$"},
+		schema{"type": "string", "pattern": "^(trusted|any|fingerprint:([0-9a-fA-F]{2}:?){32})$"},
 		func(t text) (string, bool) {
 			digits, isFingerprint := strings.CutPrefix(t.value, "fingerprint:")
 			if !isFingerprint {
 				return t.value, t.value == "trusted" || t.value == "any"
 			}
+			digits = strings.ReplaceAll(digits, ":", "")
 			sum, err := hex.DecodeString(digits)
 			return "fingerprint:" + strings.ToLower(digits), err == nil && len(sum) == sha256.Size
 		})

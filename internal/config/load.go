@@ -21,12 +21,10 @@ const maxFile = 64 << 20
 // DriverChecks is what only a driver knows about the words of its
 // configuration. A nil function accepts everything.
 type DriverChecks struct {
-	// Address checks an address against the rest of the tag. The error says
+	// Address checks an address against the rest of the tag; typ is TypeAny
+	// for a tag that names none, order is "" for the default. The error says
 	// what is wrong with which value and what is allowed, without the tag's path.
 	Address func(addr string, typ tag.Type, order tag.Order, length int, writable bool) error
-	// Type returns the type that an address has by itself, for a tag that
-	// names none; TypeAny where it has none. nil: none has.
-	Type func(addr string) tag.Type
 	// URL checks a connection's URL.
 	URL func(url string) error
 }
@@ -38,7 +36,6 @@ type DriverChecks struct {
 // holds the checks of each driver by its name.
 func Load(file string, drivers map[string]DriverChecks) (*Config, []Fault) {
 	d := &decoder{places: map[path]place{}, bad: map[path]bool{}}
-	d.places[""] = place{Pos{file, 1, 1}, Pos{file, 1, 1}}
 	t, c := newTables(), &Config{File: file}
 	t.root.absent(c)
 	if !d.yaml(file, t.root, c) {
@@ -94,6 +91,9 @@ func (d *decoder) yaml(file string, root kind[Config], c *Config) bool {
 		doc = &yaml.Node{Kind: yaml.MappingNode, Line: 1, Column: 1}
 	}
 	d.file, d.dir = file, dir
+	if !d.given("") {
+		d.places[""] = place{d.pos(doc), d.pos(doc)}
+	}
 	if d.simple("", doc) {
 		root.decode(d, "", doc, c)
 	}

@@ -78,10 +78,11 @@ func object[T any](keys ...key[T]) kind[T] {
 	slices.Sort(known)
 	return kind[T]{
 		decode: func(d *decoder, p path, n *yaml.Node, into *T) {
+			var meant []string
 			for name, val := range d.pairs(p, n, func(string) bool { return true }, "") {
 				k, ok := byName[name.Value]
 				if !ok {
-					d.unknown(p, name, known)
+					meant = append(meant, d.unknown(p, name, known))
 					continue
 				}
 				child := p.key(k.name)
@@ -91,7 +92,7 @@ func object[T any](keys ...key[T]) kind[T] {
 			}
 			isObject := n.Kind == yaml.MappingNode || isNull(n)
 			for _, k := range keys {
-				if k.required && isObject && !d.given(p.key(k.name)) {
+				if k.required && isObject && !d.given(p.key(k.name)) && !slices.Contains(meant, k.name) {
 					d.complainKey(p, "missing key %q", k.name)
 				}
 			}
@@ -137,16 +138,19 @@ func objectSchema[T any](keys []key[T]) schema {
 	return s
 }
 
-// unknown notes a key that the mapping at p does not have.
-func (d *decoder) unknown(p path, name *yaml.Node, known []string) {
+// unknown notes a key that the mapping at p does not have, and returns the one
+// that it was likely meant to be, or "".
+func (d *decoder) unknown(p path, name *yaml.Node, known []string) string {
 	msg := "unknown key " + quote(name.Value)
-	if near := nearest(name.Value, known); near != "" {
+	near := nearest(name.Value, known)
+	if near != "" {
 		msg += ", nearest " + quote(near)
 	}
 	if name.Tag == "!!merge" {
 		msg = "merge key <<"
 	}
 	d.fault(p, d.pos(name), "%s; allowed: %s", msg, strings.Join(known, ", "))
+	return near
 }
 
 // pairs yields the keys and values of a mapping whose keys are texts that ok

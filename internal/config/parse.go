@@ -103,7 +103,10 @@ func locate(data []byte) (line, col int) {
 			}
 		}
 	}
-	for at < len(last)-1 && (last[at] == ' ' || last[at] == '\t') {
+	for at > 0 && last[at-1] == '\t' { // good at a line's end, and not before a word
+		at--
+	}
+	for at < len(last)-1 && last[at] == ' ' {
 		at++
 	}
 	return good + 1, utf8.RuneCountInString(last[:at]) + 1
