@@ -28,11 +28,11 @@ func CheckItem(addr string, typ tag.Type, order tag.Order, length int, writable 
 		return fmt.Errorf("order %q is unknown, allowed are ABCD, CDAB, BADC, DCBA", string(order))
 	}
 	if p.registers() <= 1 {
-		return fmt.Errorf("order has no meaning for a %v, which takes one register or less; leave it out", p.typ)
+		return fmt.Errorf("order has no meaning for %s, which takes one register or less; leave it out", a(p.typ))
 	}
 	if p.isText() && (order == tag.CDAB || order == tag.DCBA) {
-		return fmt.Errorf("order %s has no meaning for a %v, whose registers go upwards; allowed are ABCD, and BADC for swapped bytes",
-			order, p.typ)
+		return fmt.Errorf("order %s has no meaning for %s, whose registers go upwards; allowed are ABCD, and BADC for swapped bytes",
+			order, a(p.typ))
 	}
 	return nil
 }
@@ -78,11 +78,11 @@ func (p point) end() int   { return p.first() + p.width() }
 
 // makePoint checks all but the order, of which an item has its connection's.
 func makePoint(addr string, typ tag.Type, length int, writable bool) (point, error) {
-	a, err := ParseAddress(addr)
+	at, err := ParseAddress(addr)
 	if err != nil {
 		return point{}, err
 	}
-	p := point{addr: a, typ: typ, order: tag.ABCD, length: length, write: writable}
+	p := point{addr: at, typ: typ, order: tag.ABCD, length: length, write: writable}
 	if err := p.checkType(); err != nil {
 		return point{}, err
 	}
@@ -93,37 +93,37 @@ func makePoint(addr string, typ tag.Type, length int, writable bool) (point, err
 		p.typ = tag.TypeBool
 	}
 	if p.end() > 1<<16 {
-		return point{}, fmt.Errorf("a %v at %v takes %d registers and ends past %v:65535", p.typ, a, p.width(), a.Table)
+		return point{}, fmt.Errorf("%s at %v takes %d registers and ends past %v:65535", a(p.typ), at, p.width(), at.Table)
 	}
 	if !writable {
 		return p, nil
 	}
 	switch {
-	case a.Table == Input || a.Table == Discrete:
-		return point{}, fmt.Errorf("%v cannot be written: the %v table is read-only", a, a.Table)
-	case a.Bit >= 0:
-		return point{}, fmt.Errorf("%v cannot be written: writing one bit of a register is not available yet", a)
+	case at.Table == Input || at.Table == Discrete:
+		return point{}, fmt.Errorf("%v cannot be written: the %v table is read-only", at, at.Table)
+	case at.Bit >= 0:
+		return point{}, fmt.Errorf("%v cannot be written: writing one bit of a register is not available yet", at)
 	case p.registers() > maxWriteRegisters:
-		return point{}, fmt.Errorf("%v cannot be written: a %v of %d bytes takes %d registers, one write at most %d",
-			a, p.typ, p.length, p.registers(), maxWriteRegisters)
+		return point{}, fmt.Errorf("%v cannot be written: %s of %d bytes takes %d registers, one write at most %d",
+			at, a(p.typ), p.length, p.registers(), maxWriteRegisters)
 	}
 	return p, nil
 }
 
 func (p point) checkType() error {
-	switch a := p.addr; {
-	case !a.Table.registers():
+	switch at := p.addr; {
+	case !at.Table.registers():
 		if p.typ != tag.TypeBool && p.typ != tag.TypeAny {
-			return fmt.Errorf("%v is a bool, not a %v", a, p.typ)
+			return fmt.Errorf("%v is a bool, not %s", at, a(p.typ))
 		}
-	case a.Bit >= 0:
+	case at.Bit >= 0:
 		if p.typ != tag.TypeBool && p.typ != tag.TypeAny {
-			return fmt.Errorf("%v is one bit and so a bool, not a %v; the whole register is %v:%d", a, p.typ, a.Table, a.Offset)
+			return fmt.Errorf("%v is one bit and so a bool, not %s; the whole register is %v:%d", at, a(p.typ), at.Table, at.Offset)
 		}
 	case p.typ == tag.TypeAny:
-		return fmt.Errorf("a type is needed: Modbus does not say what %v holds", a)
+		return fmt.Errorf("a type is needed: Modbus does not say what %v holds", at)
 	case p.typ == tag.TypeBool:
-		return fmt.Errorf("%v is a register; for a bool say which bit, for example %v.0", a, a)
+		return fmt.Errorf("%v is a register; for a bool say which bit, for example %v.0", at, at)
 	}
 	return nil
 }
@@ -135,9 +135,17 @@ func (p point) checkLength() error {
 			return fmt.Errorf("length is for string and bytes, not for %v", p.typ)
 		}
 	case p.length <= 0:
-		return fmt.Errorf("a %v needs a length, in bytes from 1 to %d", p.typ, maxReadRegisters*bytesPerRegister)
+		return fmt.Errorf("%v needs a length, in bytes from 1 to %d", p.typ, maxReadRegisters*bytesPerRegister)
 	case p.length > maxReadRegisters*bytesPerRegister:
 		return fmt.Errorf("length %d is above %d bytes, the most that one request reads", p.length, maxReadRegisters*bytesPerRegister)
 	}
 	return nil
+}
+
+// a returns the type with its article, for messages.
+func a(t tag.Type) string {
+	if s := t.String(); s[0] == 'i' {
+		return "an " + s
+	}
+	return "a " + t.String()
 }

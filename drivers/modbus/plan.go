@@ -45,8 +45,12 @@ func Plan(cfg Config, items []tag.Item) ([]Request, error) {
 	if err != nil {
 		return nil, err
 	}
+	all := make([]int, len(points))
+	for i := range all {
+		all[i] = i
+	}
 	var requests []Request
-	for _, b := range planBlocks(cfg, points) {
+	for _, b := range planBlocks(cfg, points, all) {
 		requests = append(requests, b.request())
 	}
 	return requests, nil
@@ -90,18 +94,14 @@ func newBlock(table Table, spans []span) block {
 	return b
 }
 
-// planBlocks merges points into blocks, by table and offset. None of the points
-// is wider than the limits.
-func planBlocks(cfg Config, points []point) []block {
+// planBlocks merges the points with the indices at into blocks, by table and
+// offset. It sorts at. None of the points is wider than the limits.
+func planBlocks(cfg Config, points []point, at []int) []block {
 	byTable := make([][]span, Holding+1)
-	order := make([]int, len(points))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(i, j int) int {
+	slices.SortStableFunc(at, func(i, j int) int {
 		return cmp.Or(cmp.Compare(points[i].first(), points[j].first()), cmp.Compare(points[i].end(), points[j].end()))
 	})
-	for _, i := range order {
+	for _, i := range at {
 		p := points[i]
 		spans := byTable[p.addr.Table]
 		if n := len(spans); n > 0 && spans[n-1].first == p.first() && spans[n-1].end == p.end() {

@@ -26,6 +26,7 @@ type plan struct {
 	points  []point // of the items, in their order
 	handles []int
 	blocks  []block
+	unknown []int // indices of items that the driver was not made for
 }
 
 // Read reads items in as few requests as the device takes. An error of ctx, or
@@ -42,11 +43,11 @@ func (d *Driver) Read(ctx context.Context, items []tag.Item) ([]tag.Sample, erro
 	if len(items) == 0 {
 		return nil, nil
 	}
-	p, err := d.planFor(items)
-	if err != nil {
-		return nil, err
-	}
+	p := d.planFor(items)
 	samples := make([]tag.Sample, len(items))
+	for _, i := range p.unknown {
+		samples[i] = tag.BadSample(tag.BadConfigurationError, time.Now())
+	}
 	for i := 0; i < len(p.blocks); {
 		b := p.blocks[i]
 		if err := d.ready(ctx); err != nil {
@@ -80,27 +81,31 @@ func (d *Driver) Read(ctx context.Context, items []tag.Item) ([]tag.Sample, erro
 }
 
 // planFor returns the plan of a list of items, which it keeps while the link is up.
-func (d *Driver) planFor(items []tag.Item) (*plan, error) {
+func (d *Driver) planFor(items []tag.Item) *plan {
 	key := planKey{&items[0], len(items)}
 	if p := d.plans[key]; p != nil && slices.EqualFunc(p.handles, items, func(h int, it tag.Item) bool { return h == it.Handle }) {
-		return p, nil
+		return p
 	}
 	p := &plan{points: make([]point, len(items)), handles: make([]int, len(items))}
+	known := make([]int, 0, len(items))
 	for i, it := range items {
+		p.handles[i] = it.Handle
 		pt, err := d.point(it)
 		if err != nil {
-			return nil, err
+			p.unknown = append(p.unknown, i)
+			continue
 		}
-		p.points[i], p.handles[i] = pt, it.Handle
+		p.points[i] = pt
+		known = append(known, i)
 	}
-	p.blocks = planBlocks(d.cfg, p.points)
+	p.blocks = planBlocks(d.cfg, p.points, known)
 	if len(items) > 1 { // one item has nothing to split
 		if len(d.plans) >= maxPlans {
 			clear(d.plans)
 		}
 		d.plans[key] = p
 	}
-	return p, nil
+	return p
 }
 
 // point returns the compiled form of an item of this driver.

@@ -56,10 +56,10 @@ func exceptionOf(err error) (e exception, ok bool) {
 		// The gateway has passed the request on, and heard nothing.
 		return exception{11, "gateway target device failed to respond", tag.BadTimeout, tag.BadTimeout, tag.Unknown}, true
 	}
-	var code uint8
 	if err == nil {
 		return exception{}, false
 	}
+	var code uint8
 	// The library has no value for these, only a text.
 	if n, scanErr := fmt.Sscanf(err.Error(), "unknown exception code (%d)", &code); scanErr != nil || n != 1 {
 		return exception{}, false

@@ -66,6 +66,8 @@ func parseHost(u *url.URL) (conf modbus.ClientConfiguration, err error) {
 	switch {
 	case u.Hostname() == "":
 		return conf, fmt.Errorf("host is missing, write for example %s://192.0.2.10:%s", u.Scheme, port)
+	case strings.Contains(u.Hostname(), ":") && !strings.HasPrefix(u.Host, "["):
+		return conf, fmt.Errorf("an IPv6 address goes in brackets, as in %s://[2001:db8::1]:%s", u.Scheme, port)
 	case u.Port() == "":
 		return conf, fmt.Errorf("port is missing, write for example %s://%s", u.Scheme, net.JoinHostPort(u.Hostname(), port))
 	}
