@@ -162,3 +162,91 @@ func nextTagged(b []byte, tag uint64, depth int) (any, []byte, error) {
 	}
 	return nil, nil, fmt.Errorf("encoded value has tag %d on a %T", tag, in)
 }
+
+// Skip returns what follows the first value of b, without decoding it.
+func Skip(b []byte) ([]byte, error) { return skip(b, 0) }
+
+func skip(b []byte, depth int) ([]byte, error) {
+	if depth > MaxDepth+2 {
+		return nil, errDeep
+	}
+	if len(b) == 0 {
+		return nil, errShort
+	}
+	switch b[0] {
+	case 0xf4, 0xf5, 0xf6:
+		return b[1:], nil
+	case 0xfb:
+		if len(b) < 9 {
+			return nil, errShort
+		}
+		return b[9:], nil
+	}
+	major, n, rest, err := ReadHead(b)
+	if err != nil {
+		return nil, err
+	}
+	switch major {
+	case MajorUint, MajorNeg:
+		return rest, nil
+	case MajorBytes, MajorText:
+		if uint64(len(rest)) < n {
+			return nil, errShort
+		}
+		return rest[n:], nil
+	case MajorMap:
+		n *= 2
+	case MajorTag:
+		n = 1
+	case MajorArray:
+	default:
+		return nil, fmt.Errorf("encoded value has an unknown byte %#x", b[0])
+	}
+	for ; n > 0; n-- {
+		if rest, err = skip(rest, depth+1); err != nil {
+			return nil, err
+		}
+	}
+	return rest, nil
+}
+
+// Split returns the elements of an encoded array, still encoded, in into's
+// memory where that is large enough. They share r's memory.
+func Split(r Raw, into []Raw) ([]Raw, error) {
+	major, n, rest, err := ReadHead(r)
+	if err != nil {
+		return nil, err
+	}
+	if major != MajorArray || n > uint64(len(rest)) {
+		return nil, errShort
+	}
+	into = into[:0]
+	for range n {
+		after, err := Skip(rest)
+		if err != nil {
+			return nil, err
+		}
+		into = append(into, Raw(rest[:len(rest)-len(after):len(rest)-len(after)]))
+		rest = after
+	}
+	if len(rest) > 0 {
+		return nil, fmt.Errorf("%d bytes follow the encoded value", len(rest))
+	}
+	return into, nil
+}
+
+// Text returns the text that r holds, sharing nothing with it.
+func (r Raw) Text() (string, error) {
+	v, err := Decode(r)
+	if err != nil {
+		return "", err
+	}
+	s, ok := v.(string)
+	if !ok {
+		return "", fmt.Errorf("encoded value is a %T, not text", v)
+	}
+	return s, nil
+}
+
+// IsNil reports whether r holds nil.
+func (r Raw) IsNil() bool { return len(r) == 0 || len(r) == 1 && r[0] == 0xf6 }

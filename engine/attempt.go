@@ -1,0 +1,165 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"math"
+	"time"
+
+	"holdfast/engine/value"
+	"holdfast/journal"
+)
+
+// work is one step on its way: where it stands in the record, and which
+// attempt it is at.
+type work struct {
+	run      *Run
+	call     *Call
+	seq      uint32
+	began    time.Time
+	attempt  int
+	prepared any
+	begun    bool // a kindBegun is in the record
+	args     Args
+	effect   bool
+}
+
+// errTimeout is the cause of an attempt's time limit.
+var errTimeout = Errorf("Timeout", "the attempt took longer than its time limit")
+
+// perform makes the attempts of a live step, and records its outcome.
+func (r *Run) perform(w *work) (value.Raw, error) {
+	if err := w.bind(); err != nil {
+		return nil, err
+	}
+	r.setStep(w.call.Name)
+	defer r.setStep("")
+	for {
+		res, err := w.try()
+		if err == nil {
+			return w.finish(res, nil, false, w.urgency())
+		}
+		if IsFatal(err) {
+			return nil, w.broken(err)
+		}
+		var failure *StepError
+		errors.As(named(err, w.call.Name, w.attempt), &failure)
+		if failure.Unknown {
+			done, out, err := w.evidence(failure)
+			if done {
+				return out, err
+			}
+		} else if failure.Bug || w.attempt >= w.call.Options.MaxAttempts {
+			return w.finish(nil, failure, false, w.urgency())
+		}
+		if err := w.pause(); err != nil {
+			return nil, w.broken(err)
+		}
+		w.attempt++
+	}
+}
+
+// bind decodes the arguments and asks the step what it is.
+func (w *work) bind() error {
+	w.effect = w.call.Body != nil
+	if w.call.Step == nil {
+		return nil
+	}
+	values, err := argsMap(w.call.Args)
+	if err != nil {
+		return w.run.die(&recordError{err})
+	}
+	w.args = Args{Run: w.run.head.id, Seq: w.seq, Began: w.began, Values: values}
+	if e, ok := w.call.Step.(Effector); ok {
+		w.effect = e.Effect(w.args)
+	}
+	return nil
+}
+
+// try makes one attempt: what it prepares, its intent on disk, the work.
+func (w *work) try() (res any, err error) {
+	ctx := w.run.ctx
+	if w.call.Options.Timeout > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, w.call.Options.Timeout, errTimeout)
+		defer stop()
+	}
+	w.args.Attempt, w.args.Prepared = w.attempt, nil
+	if p, ok := w.call.Step.(Preparer); ok {
+		if w.prepared, err = p.Prepare(ctx, w.args); err != nil {
+			return nil, err
+		}
+		w.args.Prepared = w.prepared
+	}
+	if w.effect {
+		if err := w.begin(true); err != nil {
+			return nil, err
+		}
+		if w.run.ctx.Err() != nil { // it came while the intent went to disk
+			return nil, context.Cause(w.run.ctx)
+		}
+	} else if wt, ok := w.call.Step.(Waiter); ok && !w.begun && wt.Waits(w.args) >= rememberWait {
+		if err := w.begin(false); err != nil {
+			return nil, err
+		}
+	}
+	return w.do(ctx)
+}
+
+// do runs the step's code. A panic fails the step, and no more.
+func (w *work) do(ctx context.Context) (res any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			res, err = nil, &StepError{Type: "Panic", Message: panicText(p), Bug: true, Unknown: w.effect}
+			w.run.eng.cfg.Log.Error("step panicked", "run", w.run.head.id, "step", w.call.Name, "panic", p)
+		}
+	}()
+	if w.call.Body != nil {
+		return w.call.Body(ctx)
+	}
+	return w.call.Step.Run(ctx, w.args)
+}
+
+// urgency says how soon an outcome should be on disk: an effect's soon, so
+// that few are in doubt; what can be asked again, when it suits.
+func (w *work) urgency() journal.Urgency {
+	if w.effect {
+		return journal.Soon
+	}
+	return journal.Later
+}
+
+// broken ends a step that a fatal error has cut short. Its intent, if any,
+// stays in the record without an outcome: the next start asks for evidence.
+func (w *work) broken(err error) error {
+	var end *ending
+	if errors.As(err, &end) && w.begun {
+		failure := &StepError{Type: end.kind, Message: end.why, Step: w.call.Name, Attempts: w.attempt, Unknown: w.effect}
+		if _, err := w.finish(nil, failure, false, journal.Later); err != nil && !errors.As(err, new(*StepError)) {
+			return err
+		}
+	}
+	return w.run.die(err)
+}
+
+// pause waits between two attempts.
+func (w *work) pause() error {
+	o := w.call.Options
+	backoff := o.Backoff
+	if backoff < 1 {
+		backoff = 1
+	}
+	most := o.MaxInterval
+	if most <= 0 {
+		most = time.Hour
+	}
+	wait := time.Duration(math.Min(float64(o.Interval)*math.Pow(backoff, float64(w.attempt-1)), float64(most)))
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-w.run.ctx.Done():
+		return context.Cause(w.run.ctx)
+	}
+}

@@ -1,0 +1,202 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"holdfast/engine/value"
+	"holdfast/journal"
+)
+
+// rememberWait is the shortest wait of which a restart must know when it began.
+const rememberWait = time.Second
+
+// Step calls a step: from the record while there is one, else for real. The
+// result has been through the record's encoding. A *StepError is the step's
+// failure; a fatal error (IsFatal) has to be returned by the program.
+func (r *Run) Step(c Call) (value.Raw, error) {
+	if r.fatal != nil {
+		return nil, r.fatal
+	}
+	if c.Name == "" {
+		c.Name = c.Step.Name()
+	}
+	if r.replay.active() {
+		return r.replayStep(&c)
+	}
+	if err := r.boundary(); err != nil {
+		return nil, err
+	}
+	w := &work{run: r, call: &c, seq: r.seq, began: time.Now(), attempt: 1}
+	return r.perform(w)
+}
+
+// Direct runs a registered step inside the body of another: it is part of that
+// step, and has no record of its own.
+func (r *Run) Direct(ctx context.Context, s Step, args value.Raw) (value.Raw, error) {
+	a := Args{Run: r.head.id, Seq: r.seq, Attempt: 1, Began: time.Now()}
+	var err error
+	if a.Values, err = argsMap(args); err != nil {
+		return nil, err
+	}
+	if p, ok := s.(Preparer); ok {
+		if a.Prepared, err = p.Prepare(ctx, a); err != nil {
+			return nil, named(err, s.Name(), 1)
+		}
+	}
+	res, err := s.Run(ctx, a)
+	if err != nil {
+		return nil, named(err, s.Name(), 1)
+	}
+	return value.Encode(res)
+}
+
+// replayStep answers a call from the record.
+func (r *Run) replayStep(c *Call) (value.Raw, error) {
+	rec := r.replay.peek()
+	if rec.Kind != kindBegun && rec.Kind != kindDone {
+		return nil, r.mismatch(rec, showCall(c.Name, c.Args), c.Where)
+	}
+	var room [6]value.Raw
+	fs, err := split(rec, 5, room[:0])
+	if err != nil {
+		return nil, r.die(&recordError{err})
+	}
+	if !isText(fs[0], c.Name) || !bytes.Equal(fs[1], c.Args) {
+		return nil, r.mismatch(rec, showCall(c.Name, c.Args), c.Where)
+	}
+	if rec.Kind == kindDone {
+		if len(fs) < 6 {
+			return nil, r.die(&recordError{fmt.Errorf("record %d has %d fields", rec.Seq, len(fs))})
+		}
+		r.taken(rec)
+		return recorded(fs)
+	}
+	begun := *rec
+	r.taken(rec)
+	if r.replay.active() && r.replay.peek().Seq == begun.Seq {
+		done := r.replay.peek()
+		fs, err := split(done, 6, room[:0])
+		if err != nil {
+			return nil, r.die(&recordError{err})
+		}
+		r.taken(done)
+		return recorded(fs)
+	}
+	if r.replay.active() {
+		return nil, r.die(&recordError{fmt.Errorf("step %s at place %d has no outcome, and the record goes on", c.Name, begun.Seq)})
+	}
+	r.seq = begun.Seq // its outcome belongs to the same place
+	return r.interrupted(c, &begun, fs)
+}
+
+// recorded is the answer that a kindDone holds.
+func recorded(fs []value.Raw) (value.Raw, error) {
+	e, err := errorOf(fs[2])
+	if err != nil {
+		return nil, &recordError{err}
+	}
+	if e != nil {
+		return nil, e
+	}
+	return fs[3], nil
+}
+
+// isText reports whether r is the encoding of s, without decoding it.
+func isText(r value.Raw, s string) bool {
+	major, n, rest, err := value.ReadHead(r)
+	return err == nil && major == value.MajorText && n == uint64(len(s)) && string(rest) == s
+}
+
+func argsMap(args value.Raw) (*value.Map, error) {
+	v, err := value.Decode(args)
+	if err != nil {
+		return nil, err
+	}
+	if v == nil {
+		return &value.Map{}, nil
+	}
+	m, ok := v.(*value.Map)
+	if !ok {
+		return nil, fmt.Errorf("arguments are a %T, not a map", v)
+	}
+	return m, nil
+}
+
+// named makes a step's failure out of any error but a fatal one.
+func named(err error, step string, attempt int) error {
+	if IsFatal(err) {
+		return err
+	}
+	out := &StepError{Type: "Error", Message: err.Error()}
+	var se *StepError
+	var re *RunError
+	switch {
+	case errors.As(err, &se):
+		*out = *se
+		if se.Step != "" && se.Step != step {
+			out.Message = se.Step + ": " + se.Message
+		}
+	case errors.As(err, &re):
+		out.Type, out.Message, out.Bug = re.Type, re.Message, re.Type != "Fail"
+	case errors.Is(err, context.DeadlineExceeded):
+		out.Type = "Timeout"
+	}
+	out.Step, out.Attempts = step, attempt
+	return out
+}
+
+// begin records that a step has begun. An effect waits until that is on disk.
+func (w *work) begin(effect bool) error {
+	r := w.run
+	prepared, err := value.Encode(w.prepared)
+	if err != nil {
+		return r.die(&recordError{fmt.Errorf("cannot record what %s prepared: %w", w.call.Name, err)})
+	}
+	r.buf = fields(r.buf[:0], w.call.Name, w.call.Args, effect, w.attempt, prepared)
+	r.recs[0] = journal.Record{Seq: w.seq, Kind: kindBegun, Time: w.began, Data: r.buf}
+	r.tail.live = false
+	w.begun = true
+	c := journal.Change{Records: r.recs[:1]}
+	if effect {
+		return r.commit(c)
+	}
+	return r.append(c, journal.Later)
+}
+
+// finish records a step's outcome and returns it as a replay would.
+func (w *work) finish(res any, failure *StepError, recovered bool, u journal.Urgency, taken ...uint64) (value.Raw, error) {
+	r := w.run
+	enc, err := value.Encode(res)
+	if err != nil {
+		failure, enc = &StepError{Type: "BadResult", Message: err.Error(), Step: w.call.Name, Attempts: w.attempt, Bug: true}, nil
+	}
+	if failure != nil {
+		enc = nil
+	}
+	switch {
+	case w.begun:
+		r.buf = fields(r.buf[:0], nil, nil, errorFields(failure), enc, w.attempt, recovered)
+		r.seq = w.seq
+		if len(taken) > 0 {
+			r.recs[0] = journal.Record{Seq: w.seq, Kind: kindDone, Time: time.Now(), Data: r.buf}
+			err = r.commit(journal.Change{Records: r.recs[:1], Taken: taken})
+			r.seq++
+			break
+		}
+		err = r.record(kindDone, r.buf, u)
+	default:
+		r.buf = fields(r.buf[:0], w.call.Name, w.call.Args, errorFields(failure), enc, w.attempt, recovered)
+		err = r.recordJoining(kindDone, r.buf)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if failure != nil {
+		return nil, failure
+	}
+	return enc, nil
+}

@@ -1,0 +1,261 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"holdfast/engine/isa88"
+	"holdfast/engine/value"
+	"holdfast/journal"
+)
+
+// cancelGrace is how long a program that computes, and makes no call, may go
+// on after a cancel: time enough to ask IsCancelled and to return.
+const cancelGrace = time.Second
+
+// execute is a run's goroutine, from its turn to its end.
+func (r *Run) execute() {
+	if !r.eng.enter(r.ctx) {
+		if st := r.judge(nil, context.Cause(r.ctx)); st != nil { // cancelled while it waited for its turn
+			r.end(*st)
+		}
+		return
+	}
+	defer r.eng.leave()
+	r.begin()
+	st := r.endNoted
+	if st == nil {
+		st = r.runProgram()
+	}
+	if st != nil {
+		r.end(*st)
+	}
+}
+
+// begin notes when the run first had its turn.
+func (r *Run) begin() {
+	r.mu.Lock()
+	first := r.started.IsZero()
+	if first {
+		r.started = time.Now()
+	}
+	r.status = Running
+	if r.state == isa88.Starting || r.state == isa88.Idle {
+		r.state = isa88.Running
+	}
+	r.touch()
+	r.mu.Unlock()
+	what := "started"
+	if r.resumed {
+		what = "recovered"
+	} else if !first {
+		return
+	}
+	// Lazily: whoever looks at the run makes it durable first. A failure shows at the next append.
+	_ = r.append(journal.Change{Records: r.note(what)}, journal.Later)
+}
+
+// runProgram returns how the program ended; nil if the run goes on at the next start.
+func (r *Run) runProgram() *endState {
+	if r.resumed {
+		if st, over := r.afterLoss(); over {
+			return st
+		}
+	}
+	if r.unsaid {
+		if err := r.commit(journal.Change{Records: r.note("lost", r.lost)}); err != nil {
+			return r.judge(nil, err)
+		}
+	}
+	if r.badRec != nil {
+		return r.holdBroken(&RunError{Type: "RecordUnreadable", Message: r.badRec.Error()})
+	}
+	ctx, stop := delayed(r.ctx, cancelGrace)
+	res, err := r.call(ctx)
+	stop()
+	return r.judge(res, err)
+}
+
+// call runs the program. A panic of Go code in it ends this run only.
+func (r *Run) call(ctx context.Context) (res any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.eng.cfg.Log.Error("workflow panicked", "run", r.head.id, "panic", p, "stack", string(debug.Stack()))
+			err = &RunError{Type: "Panic", Message: panicText(p)}
+		}
+	}()
+	return r.wf.Program.Run(ctx, r)
+}
+
+func panicText(p any) string { return fmt.Sprintf("panic: %v", p) }
+
+// afterLoss carries out on_power_loss.
+func (r *Run) afterLoss() (st *endState, over bool) {
+	switch r.head.powerLoss {
+	case StopAfterLoss:
+		return r.judge(nil, &ending{state: isa88.Stopped, kind: "Stopped", why: "stopped after an interruption, as on_power_loss says"}), true
+	case HoldAfterLoss:
+		r.update(func() { r.held, r.state = true, isa88.Held })
+		if err := r.append(journal.Change{Records: r.note("held", "on_power_loss")}, journal.Soon); err != nil {
+			return r.judge(nil, err), true
+		}
+		if _, _, err := r.obey(false); err != nil {
+			return r.judge(nil, err), true
+		}
+	}
+	return nil, false
+}
+
+// judge makes an end of what the program returned.
+func (r *Run) judge(res any, err error) *endState {
+	if r.fatal != nil {
+		err = r.fatal
+	} else if r.ctx.Err() != nil {
+		err = context.Cause(r.ctx)
+	}
+	var (
+		end *ending
+		mis *Mismatch
+		rec *recordError
+	)
+	switch {
+	case err == nil && r.replay.active():
+		next := r.replay.peek()
+		mis = &Mismatch{Seq: next.Seq, Record: describe(next), Script: "nothing more: it has ended", Where: r.wf.File}
+		return r.holdBroken(&RunError{Type: "NonDeterminism", Message: mis.Error()})
+	case err == nil:
+		enc, err := value.Encode(res)
+		if err != nil {
+			return &endState{status: Error, state: isa88.Error, err: &RunError{Type: "BadResult", Message: "the workflow's result cannot be kept: " + err.Error()}}
+		}
+		return &endState{status: Success, state: isa88.Complete, result: enc}
+	case errors.Is(err, errShutdown):
+		return nil
+	case errors.As(err, &end):
+		return &endState{status: Cancelled, state: end.state, err: &RunError{Type: end.kind, Message: end.why}}
+	case errors.As(err, &mis):
+		return r.holdBroken(&RunError{Type: "NonDeterminism", Message: mis.Error()})
+	case errors.As(err, &rec):
+		if r.eng.journal.Err() != nil {
+			return nil // nothing can be recorded; the record says where to go on
+		}
+		return r.holdBroken(&RunError{Type: "RecordUnreadable", Message: rec.Error()})
+	}
+	return &endState{status: Error, state: isa88.Error, err: asRunError(err)}
+}
+
+func asRunError(err error) *RunError {
+	var re *RunError
+	if errors.As(err, &re) {
+		return re
+	}
+	var se *StepError
+	if errors.As(err, &se) {
+		return &RunError{Type: se.Type, Message: se.Message, Step: se.Step}
+	}
+	return &RunError{Type: "Error", Message: err.Error()}
+}
+
+// holdBroken holds a run whose record cannot be replayed: it writes the safe
+// state, and waits for an operator to end it. The next start tries again.
+func (r *Run) holdBroken(why *RunError) *endState {
+	r.replay = cursor{}
+	r.fatal = nil
+	r.eng.alarm(r.head.id, "HELD: "+why.Message)
+	r.update(func() { r.err, r.held, r.state = why, true, isa88.Held })
+	if err := r.writeSafe(); err != nil {
+		return r.judge(nil, err)
+	}
+	for {
+		_, _, err := r.obey(false)
+		if err != nil {
+			st := r.judge(nil, err)
+			if st != nil && st.err != nil {
+				st.err.Message += "; before: " + why.Message
+			}
+			return st
+		}
+		// RESUME: there is nothing to go on with.
+		r.update(func() { r.held, r.state = true, isa88.Held })
+	}
+}
+
+// end writes the safe state where one is due, and closes the run's record.
+func (r *Run) end(st endState) {
+	if st.status != Success && len(r.head.safeState) > 0 && !r.safeWritten {
+		if r.endNoted == nil {
+			data := fields(nil, string(st.status), string(st.state), runErrorFields(st.err), st.result)
+			rec := r.note("")
+			rec[0].Kind, rec[0].Data = kindEnding, data
+			if err := r.commit(journal.Change{Records: rec}); err != nil {
+				return
+			}
+		}
+		if err := r.writeSafe(); err != nil {
+			return // shutdown, or the journal failed: the ending is on record, and goes on at the next start
+		}
+	}
+	r.close(st)
+}
+
+// close makes the end durable, and then known.
+func (r *Run) close(st endState) {
+	r.post.Lock()
+	defer r.post.Unlock()
+	now := time.Now()
+	var c journal.Change
+	for _, m := range r.pick(topicCommand, 1<<30) {
+		if m.word == "" {
+			continue
+		}
+		f := Fate{Message: m.num, Command: string(m.word), Fate: "the run has ended", State: st.state}
+		if m.word == isa88.Abort && st.state == isa88.Aborted && st.err.Type == "Aborted" {
+			f.Taken, f.Fate = true, "taken"
+		}
+		c.Records = append(c.Records, r.fateNote(f, m)...)
+		r.update(func() { r.fates[f.Message] = f })
+	}
+	info := r.info()
+	info.Status, info.State, info.Result, info.Error = st.status, st.state, st.result, st.err
+	info.CompletedAt, info.InDoubt, info.CurrentStep = &now, nil, ""
+	summary, err := encodeSummary(info)
+	if err != nil {
+		r.eng.cfg.Log.Error("cannot close the record of a run", "run", r.head.id, "error", err)
+		return
+	}
+	c.End = summary
+	if err := r.commit(c); err != nil {
+		return
+	}
+	r.eng.forget(r)
+	r.update(func() {
+		r.status, r.state, r.result, r.err, r.ended = st.status, st.state, st.result, st.err, true
+		r.doubt, r.held, r.step = nil, false, ""
+	})
+	r.eng.cfg.Log.Info("run has ended", "run", r.head.id, "workflow", r.head.workflow, "status", st.status, "state", st.state)
+}
+
+func runErrorFields(e *RunError) any {
+	if e == nil {
+		return nil
+	}
+	return []any{e.Type, e.Message, e.Step, e.Traceback}
+}
+
+// delayed returns a context that ends d after ctx does, at once if the engine stops.
+func delayed(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		cause := context.Cause(ctx)
+		if errors.Is(cause, errShutdown) {
+			cancel(cause)
+			return
+		}
+		t := time.AfterFunc(d, func() { cancel(cause) })
+		context.AfterFunc(out, func() { t.Stop() })
+	})
+	return out, func() { stop(); cancel(context.Canceled) }
+}

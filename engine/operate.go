@@ -1,0 +1,182 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"holdfast/engine/isa88"
+	"holdfast/engine/value"
+	"holdfast/journal"
+)
+
+// Send puts a message into a run's mailbox. It is on disk when Send returns.
+func (e *Engine) Send(ctx context.Context, id string, m Message) (Receipt, error) {
+	if m.Topic == "" {
+		m.Topic = topicCommand
+	}
+	if m.Topic[0] == 0 {
+		return Receipt{}, problem(BadRequest, "topic %q is not allowed", m.Topic)
+	}
+	if m.Topic == topicCommand {
+		body, err := checkCommand(m.Body)
+		if err != nil {
+			return Receipt{}, err
+		}
+		m.Body = body
+	}
+	return e.post(id, message{topic: m.Topic, body: slices.Clone(m.Body), uuid: m.UUID})
+}
+
+func (e *Engine) post(id string, m message) (Receipt, error) {
+	r := e.live(id)
+	if r == nil {
+		if _, err := e.load(id); err != nil {
+			return Receipt{}, err
+		}
+		return Receipt{}, problem(Refused, "run %s has ended", id)
+	}
+	m.parse()
+	w, done := e.writer()
+	defer done()
+	num, err := r.deliver(w, m)
+	return Receipt{Run: id, Message: num}, err
+}
+
+// Command sends an operator command. A run that has ended takes RESET only,
+// which sets its state to IDLE.
+func (e *Engine) Command(ctx context.Context, id string, c isa88.Command, reason, actor string) (Receipt, error) {
+	if c.Priority() < 0 {
+		return Receipt{}, problem(BadRequest, "unknown command %q, allowed are ABORT, STOP, HOLD, RESUME, RESET", string(c))
+	}
+	if e.live(id) == nil {
+		return e.commandEnded(ctx, id, c)
+	}
+	body, err := value.Encode(value.NewMap("cmd", string(c), "reason", reason, "actor", actor, "ts", time.Now().UTC().Format(time.RFC3339Nano)))
+	if err != nil {
+		return Receipt{}, problem(BadRequest, "%v", err)
+	}
+	return e.post(id, message{topic: topicCommand, body: body})
+}
+
+func (e *Engine) commandEnded(ctx context.Context, id string, c isa88.Command) (Receipt, error) {
+	info, err := e.Show(ctx, id)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if c != isa88.Reset || !c.Allowed(info.State) {
+		return Receipt{}, problem(Refused, "%s is not allowed: run %s has ended in %s", c, id, info.State)
+	}
+	run, err := e.load(id)
+	if err != nil {
+		return Receipt{}, err
+	}
+	info.State = c.Next(info.State)
+	summary, err := encodeSummary(info)
+	if err != nil {
+		return Receipt{}, problem(Unavailable, "cannot reset run %s: %v", id, err)
+	}
+	w, done := e.writer()
+	defer done()
+	if err := w.Commit(journal.Change{Run: run.Header.Run, Amend: summary}); err != nil {
+		return Receipt{}, problem(Unavailable, "cannot reset run %s: %v", id, err)
+	}
+	e.mu.Lock()
+	e.alarms = slices.DeleteFunc(e.alarms, func(a Alarm) bool { return a.Run == id })
+	e.mu.Unlock()
+	return Receipt{Run: id}, nil
+}
+
+// Fate returns what became of a command; it waits until that is decided.
+func (e *Engine) Fate(ctx context.Context, rc Receipt) (Fate, error) {
+	if rc.Message == 0 {
+		return Fate{Command: string(isa88.Reset), Taken: true, Fate: "taken", State: isa88.Idle}, nil
+	}
+	var version uint64
+	for {
+		if r := e.live(rc.Run); r != nil {
+			r.mu.Lock()
+			f, ok := r.fates[rc.Message]
+			r.mu.Unlock()
+			if ok {
+				// A fate is told only when it is on disk.
+				return f, e.synced(rc.Run)
+			}
+		} else {
+			return e.endedFate(rc)
+		}
+		now, _, err := e.Await(ctx, rc.Run, version)
+		if err != nil {
+			return Fate{}, err
+		}
+		version = now
+	}
+}
+
+func (e *Engine) synced(id string) error {
+	if err := e.journal.Sync(); err != nil {
+		return problem(Unavailable, "cannot say what became of the command to run %s: %v", id, err)
+	}
+	return nil
+}
+
+func (e *Engine) endedFate(rc Receipt) (Fate, error) {
+	run, err := e.load(rc.Run)
+	if err != nil {
+		return Fate{}, err
+	}
+	for i := range run.Records {
+		rec := &run.Records[i]
+		if rec.Kind != kindNote && rec.Kind != kindReceived {
+			continue
+		}
+		for _, f := range fatesOf(rec) {
+			if f.Message == rc.Message {
+				return f, nil
+			}
+		}
+	}
+	return Fate{Message: rc.Message, Fate: "the run has ended"}, nil
+}
+
+// Cancel ends a run, at once. It is on disk when Cancel returns.
+func (e *Engine) Cancel(ctx context.Context, id, reason, actor string) error {
+	body, err := value.Encode(value.NewMap("do", "cancel", "reason", reason, "actor", actor))
+	if err != nil {
+		return problem(BadRequest, "%v", err)
+	}
+	_, err = e.post(id, message{topic: topicEngine, body: body})
+	var p *Problem
+	if errors.As(err, &p) && p.Code == Refused {
+		return problem(Refused, "cannot cancel: %s", p.Message)
+	}
+	return err
+}
+
+// Resolve answers the question of a run in doubt.
+func (e *Engine) Resolve(ctx context.Context, id string, a Answer) error {
+	switch a.Decision {
+	case "done", "retry", "fail":
+	default:
+		return problem(BadRequest, "unknown answer %q, allowed are done, retry, fail", a.Decision)
+	}
+	if a.Decision != "done" && !a.Value.IsNil() {
+		return problem(BadRequest, "a value goes with done only")
+	}
+	r := e.live(id)
+	if r != nil {
+		r.mu.Lock()
+		asked := r.doubt != nil
+		r.mu.Unlock()
+		if !asked {
+			return problem(Refused, "run %s is not in doubt", id)
+		}
+	}
+	body, err := value.Encode(value.NewMap("do", "resolve", "decision", a.Decision, "value", a.Value, "actor", a.Actor))
+	if err != nil {
+		return problem(BadRequest, "the value cannot be kept: %v", err)
+	}
+	_, err = e.post(id, message{topic: topicEngine, body: body})
+	return err
+}

@@ -1,0 +1,262 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"holdfast/engine/isa88"
+	"holdfast/engine/value"
+	"holdfast/journal"
+)
+
+// rememberReceive is the shortest receive of which a restart must know when it
+// began. A shorter one begins its time anew, and leaves no record while
+// nothing comes, so that polling costs nothing.
+const rememberReceive = time.Minute
+
+// receive is one Recv or RecvCommand on its way.
+type receive struct {
+	call    string // "recv" or "recvCommand"
+	topic   string
+	state   string
+	timeout time.Duration
+	most    int
+	choose  func(msgs []message) (result any, fates []Fate, err error)
+}
+
+func (v *receive) describe() string { return fmt.Sprintf("rt.%s(topic=%q)", v.call, v.topic) }
+
+// Recv takes the next message of a topic and returns its body; nil, encoded,
+// if none came within timeout.
+func (r *Run) Recv(topic string, timeout time.Duration) (value.Raw, error) {
+	return r.receive(&receive{call: "recv", topic: topic, timeout: timeout, most: 1, choose: func(msgs []message) (any, []Fate, error) {
+		m := msgs[0]
+		var fates []Fate
+		if m.word != "" {
+			fates = []Fate{{Message: m.num, Command: string(m.word), Taken: true, Fate: "taken by recv"}}
+		}
+		return m.body, fates, nil
+	}})
+}
+
+// RecvCommand waits for a first message, drains up to most, and returns the
+// command of highest priority that state allows, as {"cmd", "message",
+// "priority"}; nil, encoded, if there is none. state "" allows all. What was
+// drained and not returned is recorded with its fate.
+func (r *Run) RecvCommand(state, topic string, timeout time.Duration, most int) (value.Raw, error) {
+	if r.fatal != nil {
+		return nil, r.fatal
+	}
+	var current isa88.State
+	if state != "" {
+		s, err := isa88.ParseState(state)
+		if err != nil {
+			return nil, &StepError{Type: "BadArgument", Message: err.Error(), Step: "rt.recvCommand", Bug: true}
+		}
+		current = s
+		r.mu.Lock()
+		if r.state != s && !r.engineHandles() {
+			r.state = s
+			r.touch()
+		}
+		r.mu.Unlock()
+	}
+	if most < 1 {
+		return nil, &StepError{Type: "BadArgument", Message: fmt.Sprintf("maxMessages is %d, not 1 or more", most), Step: "rt.recvCommand", Bug: true}
+	}
+	return r.receive(&receive{call: "recvCommand", topic: topic, state: state, timeout: timeout, most: most, choose: func(msgs []message) (any, []Fate, error) {
+		return arbitrate(msgs, current)
+	}})
+}
+
+// arbitrate chooses among drained messages as ISA-88 has it.
+func arbitrate(msgs []message, state isa88.State) (any, []Fate, error) {
+	best := -1
+	for i, m := range msgs {
+		if m.word == "" || state != "" && !m.word.Allowed(state) {
+			continue
+		}
+		if best < 0 || m.word.Priority() > msgs[best].word.Priority() {
+			best = i
+		}
+	}
+	fates := make([]Fate, len(msgs))
+	for i, m := range msgs {
+		f := Fate{Message: m.num, Command: string(m.word), State: state}
+		switch {
+		case i == best:
+			f.Taken, f.Fate = true, "taken"
+		case m.word == "":
+			f.Fate = "not a command"
+		case state != "" && !m.word.Allowed(state):
+			f.Fate = "not allowed in " + string(state)
+		default:
+			f.Fate = "superseded by " + string(msgs[best].word)
+		}
+		fates[i] = f
+	}
+	if best < 0 {
+		return nil, fates, nil
+	}
+	m := msgs[best]
+	return value.NewMap("cmd", string(m.word), "message", m.body, "priority", int64(m.word.Priority())), fates, nil
+}
+
+func (r *Run) receive(v *receive) (value.Raw, error) {
+	if r.fatal != nil {
+		return nil, r.fatal
+	}
+	began, begun := time.Now(), false
+	if r.replay.active() {
+		rec := r.replay.peek()
+		if rec.Kind == kindReceived {
+			return r.replayReceive(v)
+		}
+		fs, rec, err := r.expect(kindBegun, 2, v.describe(), nil)
+		if err != nil {
+			return nil, err
+		}
+		if !isText(fs[0], "rt."+v.call) || !isText(fs[1], v.topic) {
+			return nil, r.mismatch(rec, v.describe(), nil)
+		}
+		began, begun = rec.Time, true
+		r.taken(rec)
+		if r.replay.active() {
+			return r.replayReceive(v)
+		}
+		r.seq = rec.Seq
+	}
+	if err := r.boundary(); err != nil {
+		return nil, err
+	}
+	if !begun && v.timeout >= rememberReceive {
+		r.buf = fields(r.buf[:0], "rt."+v.call, v.topic, false, 1, nil)
+		if err := r.record(kindBegun, r.buf, journal.Later); err != nil {
+			return nil, err
+		}
+		r.seq--
+	}
+	msgs, err := r.await(v, began.Add(v.timeout))
+	if err != nil {
+		return nil, err
+	}
+	return r.received(v, msgs)
+}
+
+// await waits until deadline for messages of the topic.
+func (r *Run) await(v *receive, deadline time.Time) ([]message, error) {
+	var timer *time.Timer
+	for {
+		if err := r.boundary(); err != nil {
+			return nil, err
+		}
+		if msgs := r.pick(v.topic, v.most); len(msgs) > 0 {
+			return msgs, nil
+		}
+		left := time.Until(deadline)
+		if left <= 0 {
+			return nil, nil
+		}
+		if timer == nil {
+			timer = time.NewTimer(left)
+			defer timer.Stop()
+			r.setStep("rt." + v.call)
+			defer r.setStep("")
+		}
+		select {
+		case <-r.wake:
+		case <-timer.C:
+		case <-r.ctx.Done():
+			return nil, r.die(context.Cause(r.ctx))
+		}
+	}
+}
+
+// received records what came, and removes it from the mailbox, as one change.
+func (r *Run) received(v *receive, msgs []message) (value.Raw, error) {
+	if len(msgs) == 0 {
+		r.buf = fields(r.buf[:0], v.call, v.topic, v.state, nil, nil, nil)
+		return nil, r.recordJoining(kindReceived, r.buf)
+	}
+	result, fates, err := v.choose(msgs)
+	if err != nil {
+		return nil, err
+	}
+	enc, err := value.Encode(result)
+	if err != nil {
+		return nil, r.die(&recordError{err})
+	}
+	var nums []uint64
+	var came, told []any
+	for _, m := range msgs {
+		nums = append(nums, m.num)
+		came = append(came, []any{m.num, m.uuid})
+	}
+	for _, f := range fates {
+		told = append(told, []any{f.Message, f.Command, f.Taken, f.Fate, string(f.State)})
+	}
+	r.buf = fields(r.buf[:0], v.call, v.topic, v.state, enc, told, came)
+	r.recs[0] = journal.Record{Seq: r.seq, Kind: kindReceived, Time: time.Now(), Data: r.buf}
+	if err := r.append(journal.Change{Records: r.recs[:1], Taken: nums}, journal.Soon); err != nil {
+		return nil, err
+	}
+	r.tail.live = false
+	r.seq++
+	r.update(func() {
+		r.drop(nums...)
+		for _, f := range fates {
+			r.fates[f.Message] = f
+		}
+	})
+	return enc, nil
+}
+
+func (r *Run) replayReceive(v *receive) (value.Raw, error) {
+	fs, rec, err := r.expect(kindReceived, 6, v.describe(), nil)
+	if err != nil {
+		return nil, err
+	}
+	if !isText(fs[0], v.call) || !isText(fs[1], v.topic) || !isText(fs[2], v.state) {
+		return nil, r.mismatch(rec, v.describe(), nil)
+	}
+	r.taken(rec)
+	return slices.Clone(fs[3]), nil
+}
+
+// fatesOf returns the fates that a kindReceived or a kindNote holds.
+func fatesOf(rec *journal.Record) []Fate {
+	v, err := value.Decode(rec.Data)
+	l, ok := v.([]any)
+	if err != nil || !ok {
+		return nil
+	}
+	fate := func(f []any) (out Fate) {
+		if len(f) < 5 {
+			return out
+		}
+		num, _ := f[0].(int64)
+		out.Message = uint64(num)
+		out.Command, _ = f[1].(string)
+		out.Taken, _ = f[2].(bool)
+		out.Fate, _ = f[3].(string)
+		state, _ := f[4].(string)
+		out.State = isa88.State(state)
+		return out
+	}
+	switch {
+	case rec.Kind == kindNote && len(l) > 5 && l[0] == "command":
+		return []Fate{fate(l[1:6])}
+	case rec.Kind == kindReceived && len(l) > 4:
+		told, _ := l[4].([]any)
+		var out []Fate
+		for _, t := range told {
+			if f, ok := t.([]any); ok {
+				out = append(out, fate(f))
+			}
+		}
+		return out
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"holdfast/engine/value"
+	"holdfast/journal"
+)
+
+// The kinds of record. The numbers are part of the file format; the layouts
+// are written down in journal/FORMAT.md.
+const (
+	kindBegun    journal.Kind = 1 // a step has begun: [name, args, effect, attempt, prepared]
+	kindDone     journal.Kind = 2 // a step has ended: [name, args, error, result, attempts, recovered]; name and args are nil behind a kindBegun
+	kindReceived journal.Kind = 3 // a receive has ended: [call, topic, state, result, fates, messages: [number, uuid]…]
+	kindValue    journal.Kind = 4 // now, random, uuid: [what, value]
+	kindEvent    journal.Kind = 5 // [key, value]
+	kindStream   journal.Kind = 6 // [stream, value]
+	kindProgress journal.Kind = 7 // [message, extra]
+	kindNote     journal.Kind = 8 // what the engine did by itself: [what, …]
+	kindEnding   journal.Kind = 9 // the program has ended, the safe state is next: [status, state, error, result]
+)
+
+// A record's Seq lies in one of three lanes: what the program did, in its
+// order; what the engine noted about the run; what was written for its safe state.
+const (
+	laneNotes uint32 = 1 << 30
+	laneSafe  uint32 = 1 << 31
+)
+
+// fields appends an array of values to b. The values are of types that cannot
+// fail to encode, or Raw.
+func fields(b []byte, vs ...any) []byte {
+	b = value.AppendHead(b, value.MajorArray, uint64(len(vs)))
+	for _, v := range vs {
+		enc, err := value.Append(b, v)
+		if err != nil { // only for a type that no caller passes
+			enc = value.AppendString(b, err.Error())
+		}
+		b = enc
+	}
+	return b
+}
+
+// split returns the n fields of a record's data.
+func split(rec *journal.Record, n int, into []value.Raw) ([]value.Raw, error) {
+	fs, err := value.Split(rec.Data, into)
+	if err == nil && len(fs) < n {
+		err = fmt.Errorf("%d fields, %d expected", len(fs), n)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("record %d of kind %d cannot be read: %w", rec.Seq, rec.Kind, err)
+	}
+	return fs, nil
+}
+
+// errorFields and errorOf carry a StepError through the record.
+func errorFields(e *StepError) any {
+	if e == nil {
+		return nil
+	}
+	return []any{e.Type, e.Message, e.Step, int64(e.Attempts), e.Unknown, e.Bug}
+}
+
+func errorOf(r value.Raw) (*StepError, error) {
+	if r.IsNil() {
+		return nil, nil
+	}
+	v, err := value.Decode(r)
+	if err != nil {
+		return nil, err
+	}
+	l, ok := v.([]any)
+	if !ok || len(l) < 6 {
+		return nil, fmt.Errorf("recorded error is %v", v)
+	}
+	e := &StepError{}
+	e.Type, _ = l[0].(string)
+	e.Message, _ = l[1].(string)
+	e.Step, _ = l[2].(string)
+	n, _ := l[3].(int64)
+	e.Attempts = int(n)
+	e.Unknown, _ = l[4].(bool)
+	e.Bug, _ = l[5].(bool)
+	return e, nil
+}
+
+// tail is the last record of a run if another equal result may join it, so
+// that polling for a day costs one record with a count.
+type tail struct {
+	live    bool
+	rec     journal.Record
+	dirty   bool      // the count has grown since the record was appended
+	flushed time.Time // when it was appended last
+}
+
+// tailFlush bounds how much polling a crash makes a run repeat.
+const tailFlush = time.Minute
+
+// joins reports whether a result is equal to the tail's, and counts it.
+func (t *tail) joins(kind journal.Kind, data []byte) bool {
+	if !t.live || t.rec.Kind != kind || !bytes.Equal(t.rec.Data, data) || t.rec.Count == 1<<32-1 {
+		return false
+	}
+	t.rec.Count++
+	t.dirty = true
+	return true
+}

@@ -1,0 +1,241 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"holdfast/engine/isa88"
+	"holdfast/engine/value"
+	"holdfast/journal"
+)
+
+// Recovered says what Recover found.
+type Recovered struct {
+	Runs int // live runs, which go on in Run
+	Held int // of these: held by an operator's word, or not to be replayed
+}
+
+// Recover reads all live runs from the journal. They go on when Run is called.
+func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
+	var out Recovered
+	programs := map[string]Workflow{}
+	err := e.journal.Live(func(run journal.Run) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if run.End != nil {
+			return nil
+		}
+		r := e.revive(run, programs)
+		out.Runs++
+		if r.held || r.badRec != nil {
+			out.Held++
+		}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.runs[r.head.id] = r
+		if r.head.dedup != "" {
+			e.dedup[r.head.dedup] = r.head.id
+		}
+		e.waiting = append(e.waiting, r)
+		return nil
+	})
+	if err != nil {
+		return out, fmt.Errorf("cannot recover runs: %w", err)
+	}
+	return out, nil
+}
+
+// revive makes a live run of what the journal has of it. What cannot be read
+// is the run's own misfortune: it will be HELD.
+func (e *Engine) revive(run journal.Run, programs map[string]Workflow) *Run {
+	h, err := decodeHeader(run.Header.ID, run.Header.Created, run.Header.Data)
+	r := e.newRun(run.Header.Run, h)
+	r.resumed, r.status, r.state, r.badRec = true, Enqueued, isa88.Starting, err
+	if err == nil {
+		r.wf, r.badRec = e.program(h, programs)
+	}
+	lanes(r, run.Records)
+	for _, jm := range run.Inbox {
+		m, err := decodeMessage(jm)
+		if err != nil {
+			r.badRec = err
+			continue
+		}
+		r.lastMsg = max(r.lastMsg, m.num)
+		if m.uuid != "" {
+			r.seen[m.uuid] = m.num
+		}
+		r.inbox = append(r.inbox, m)
+	}
+	for _, d := range e.journal.Report().Damaged {
+		if d.Run == r.num && r.lost == "" {
+			r.lost = d.What
+			r.unsaid = true
+		}
+	}
+	if r.lost != "" && r.badRec == nil {
+		r.badRec = fmt.Errorf("part of the record is lost: %s", r.lost)
+	}
+	if r.held {
+		r.state = isa88.Held
+	}
+	for i := range r.inbox {
+		if m := &r.inbox[i]; m.topic == topicEngine || m.word == isa88.Abort {
+			r.arrived(m)
+		}
+	}
+	r.watchDeadline()
+	return r
+}
+
+// program finds what a run was started with: the registered workflow if its
+// source is the same, else the one that the journal has pinned.
+func (e *Engine) program(h header, cache map[string]Workflow) (Workflow, error) {
+	e.mu.Lock()
+	wf, ok := e.workflows[h.workflow]
+	e.mu.Unlock()
+	if ok && wf.Source.Hash == h.hash {
+		return wf, nil
+	}
+	if h.hash == "" {
+		return wf, fmt.Errorf("workflow %s is not in this program", h.workflow)
+	}
+	key := h.hash + " " + h.workflow
+	if wf, ok := cache[key]; ok {
+		return wf, nil
+	}
+	if e.cfg.Loader == nil {
+		return wf, fmt.Errorf("workflow %s has changed, and there is nothing to load its old source with", h.workflow)
+	}
+	src, err := e.journal.Script(h.hash)
+	if err != nil {
+		return wf, fmt.Errorf("cannot read the source of workflow %s: %w", h.workflow, err)
+	}
+	wf, err = e.cfg.Loader.Load(src, h.workflow)
+	if err != nil {
+		return wf, fmt.Errorf("cannot load the pinned source of workflow %s: %w", h.workflow, err)
+	}
+	cache[key] = wf
+	return wf, nil
+}
+
+// lanes sorts a run's records into what the program did, what the engine
+// noted, and what was written for its safe state.
+func lanes(r *Run, recs []journal.Record) {
+	for i := range recs {
+		rec := &recs[i]
+		switch {
+		case rec.Seq&laneSafe != 0:
+			if r.safe == nil {
+				r.safe = map[uint32]*journal.Record{}
+			}
+			r.safe[rec.Seq] = rec // kindDone sorts behind kindBegun, and replaces it
+		case rec.Seq&laneNotes != 0:
+			r.notes = rec.Seq + 1
+			r.readNote(rec)
+		default:
+			r.replay.recs = append(r.replay.recs, *rec)
+			r.readShown(rec)
+		}
+	}
+}
+
+// readNote takes up what the engine noted before.
+func (r *Run) readNote(rec *journal.Record) {
+	v, err := value.Decode(rec.Data)
+	l, ok := v.([]any)
+	if err != nil || !ok || len(l) == 0 {
+		r.badRec = fmt.Errorf("note %d cannot be read", rec.Seq&^laneNotes)
+		return
+	}
+	if rec.Kind == kindEnding {
+		r.endNoted = endingOf(l)
+		return
+	}
+	switch l[0] {
+	case "started":
+		r.started = rec.Time
+	case "recovered":
+		r.recovers++
+	case "lost":
+		if len(l) > 1 {
+			r.lost, _ = l[1].(string)
+		}
+	case "command":
+		for _, f := range fatesOf(rec) {
+			r.fates[f.Message] = f
+			r.lastMsg = max(r.lastMsg, f.Message)
+			if f.Taken && f.Command == string(isa88.Hold) {
+				r.held = true
+			}
+			if f.Taken && f.Command == string(isa88.Resume) {
+				r.held = false
+			}
+		}
+	}
+}
+
+func endingOf(l []any) *endState {
+	if len(l) < 4 {
+		return nil
+	}
+	st := &endState{}
+	status, _ := l[0].(string)
+	state, _ := l[1].(string)
+	st.status, st.state = Status(status), isa88.State(state)
+	if e, ok := l[2].([]any); ok && len(e) >= 4 {
+		st.err = &RunError{}
+		st.err.Type, _ = e[0].(string)
+		st.err.Message, _ = e[1].(string)
+		st.err.Step, _ = e[2].(string)
+		st.err.Traceback, _ = e[3].(string)
+	}
+	return st
+}
+
+// readShown takes up what the program told the outside, and which messages it
+// has taken.
+func (r *Run) readShown(rec *journal.Record) {
+	fs, err := value.Split(rec.Data, nil)
+	if err != nil || len(fs) < 2 {
+		return // the replay says so, with its place
+	}
+	switch rec.Kind {
+	case kindEvent:
+		if key, err := fs[0].Text(); err == nil {
+			r.events[key] = slices.Clone(fs[1])
+		}
+	case kindProgress:
+		r.events["phase.last_message"] = slices.Clone(fs[0])
+	case kindReceived:
+		for _, f := range fatesOf(rec) {
+			r.fates[f.Message] = f
+		}
+		if len(fs) > 5 {
+			r.readCame(fs[5])
+		}
+	}
+}
+
+// readCame takes up which messages a receive took: their numbers are not given
+// again, and their UUIDs have been seen.
+func (r *Run) readCame(came value.Raw) {
+	v, err := value.Decode(came)
+	l, ok := v.([]any)
+	if err != nil || !ok {
+		return
+	}
+	for _, e := range l {
+		pair, ok := e.([]any)
+		if !ok || len(pair) < 2 {
+			continue
+		}
+		num, _ := pair[0].(int64)
+		r.lastMsg = max(r.lastMsg, uint64(num))
+		if uuid, _ := pair[1].(string); uuid != "" {
+			r.seen[uuid] = uint64(num)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package engine
+
+import (
+	"bytes"
+	"fmt"
+
+	"holdfast/engine/value"
+	"holdfast/journal"
+)
+
+// cursor walks the program's lane of a record while it is replayed.
+type cursor struct {
+	recs []journal.Record
+	pos  int
+	used uint32 // how many calls the record at pos has answered
+}
+
+// active reports whether the record still has an answer.
+func (c *cursor) active() bool { return c.pos < len(c.recs) }
+
+// peek returns the record that the next call must match.
+func (c *cursor) peek() *journal.Record { return &c.recs[c.pos] }
+
+// take moves on after a call has been answered.
+func (c *cursor) take() {
+	c.used++
+	if c.used < c.recs[c.pos].Count {
+		return
+	}
+	c.used = 0
+	c.pos++
+	if c.pos == len(c.recs) {
+		c.recs, c.pos = nil, 0
+	}
+}
+
+// expect returns the fields of the next record if it is of the kind that the
+// program asks for; else the mismatch.
+func (r *Run) expect(kind journal.Kind, n int, asked string, where func() string) ([]value.Raw, *journal.Record, error) {
+	rec := r.replay.peek()
+	if rec.Kind != kind {
+		return nil, nil, r.mismatch(rec, asked, where)
+	}
+	fs, err := split(rec, n, nil)
+	if err != nil {
+		return nil, nil, r.die(&recordError{err})
+	}
+	return fs, rec, nil
+}
+
+// taken moves the cursor and the next place on.
+func (r *Run) taken(rec *journal.Record) {
+	r.seq = rec.Seq + 1
+	last := *rec
+	r.replay.take()
+	if !r.replay.active() && joinable(last.Kind) {
+		// Polling goes on where it stood: an equal result joins the last record.
+		r.tail = tail{live: true, rec: last, flushed: last.Time}
+		if r.tail.rec.Count == 0 {
+			r.tail.rec.Count = 1
+		}
+	}
+}
+
+func joinable(k journal.Kind) bool { return k == kindDone || k == kindReceived }
+
+func (r *Run) mismatch(rec *journal.Record, asked string, where func() string) error {
+	at := "an unknown line"
+	if where != nil {
+		at = where()
+	}
+	return r.die(&Mismatch{Seq: rec.Seq, Record: describe(rec), Script: asked, Where: at})
+}
+
+// describe shows a record in a message.
+func describe(rec *journal.Record) string {
+	fs, err := value.Split(rec.Data, nil)
+	if err != nil || len(fs) < 2 {
+		return fmt.Sprintf("an unreadable record of kind %d", rec.Kind)
+	}
+	name, _ := value.Decode(fs[0])
+	switch rec.Kind {
+	case kindBegun, kindDone:
+		return showCall(fmt.Sprint(name), fs[1])
+	case kindReceived:
+		topic, _ := value.Decode(fs[1])
+		return fmt.Sprintf("rt.%v(topic=%q)", name, topic)
+	case kindValue:
+		return fmt.Sprintf("rt.%v()", name)
+	case kindEvent:
+		return fmt.Sprintf("rt.setEvent(%q, …)", name)
+	case kindStream:
+		return fmt.Sprintf("rt.writeStream(%q, …)", name)
+	case kindProgress:
+		return fmt.Sprintf("rt.progress(%q, …)", name)
+	}
+	return fmt.Sprintf("a record of kind %d", rec.Kind)
+}
+
+// showCall shows a step's name and arguments, shortened.
+func showCall(name string, args value.Raw) string {
+	v, err := value.Decode(args)
+	m, ok := v.(*value.Map)
+	if err != nil || !ok {
+		return name + "(…)"
+	}
+	var b bytes.Buffer
+	b.WriteString(name + "(")
+	for i, p := range m.Pairs {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		text, err := value.AppendJSON(nil, p.Value)
+		if err != nil {
+			text = []byte("?")
+		}
+		if len(text) > 60 {
+			text = append(text[:57:57], "…"...)
+		}
+		fmt.Fprintf(&b, "%v=%s", p.Key, text)
+	}
+	b.WriteString(")")
+	return b.String()
+}

@@ -1,0 +1,202 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"holdfast/engine/isa88"
+	"holdfast/engine/value"
+	"holdfast/journal"
+)
+
+// Run is one execution of a workflow, and the handle through which its program
+// acts. The exported methods are for the program's goroutine only.
+type Run struct {
+	eng    *Engine
+	num    uint64
+	head   header
+	wf     Workflow
+	cancel context.CancelCauseFunc
+	ctx    context.Context // the run's own lifetime: ends on cancel, ABORT, deadline, shutdown; its cause says which
+	log    *journal.Writer // used by the run's goroutine only
+
+	// Used by the run's goroutine only.
+	replay      cursor
+	seq         uint32                     // next place in the program's lane
+	safe        map[uint32]*journal.Record // what the record has of the safe state
+	tail        tail
+	fatal       error // the first fatal error; every later call returns it
+	buf         []byte
+	recs        [2]journal.Record
+	noteBuf     []byte
+	resumed     bool // brought back by Recover
+	safeWritten bool
+	endNoted    *endState // found in the record: the program has ended before
+	lost        string    // what the journal has lost of the record
+	asked       bool      // a question has been answered since the run began here
+	unsaid      bool      // lost is not on record yet
+	badRec      error     // the record cannot be replayed
+
+	post sync.Mutex // one delivery at a time, held until it is on disk; taken before mu
+
+	mu       sync.Mutex // guards what follows; never held during I/O
+	status   Status
+	state    isa88.State
+	step     string // at work now
+	started  time.Time
+	result   value.Raw
+	err      *RunError
+	doubt    *Doubt
+	held     bool // by the engine, at a boundary
+	events   map[string]value.Raw
+	safeDone []SafeResult
+	inbox    []message
+	lastMsg  uint64
+	seen     map[string]uint64 // message UUID → its number
+	fates    map[uint64]Fate
+	notes    uint32 // next place in the notes' lane
+	recovers int
+	version  uint64
+	changed  chan struct{} // closed at the next change; nil while nobody waits
+	wake     chan struct{} // one slot: a message has come
+	ended    bool
+}
+
+// endState is how a run's program has ended.
+type endState struct {
+	status Status
+	state  isa88.State
+	err    *RunError
+	result value.Raw
+}
+
+// ID returns the run's id.
+func (r *Run) ID() string { return r.head.id }
+
+// Workflow returns the name of the run's workflow.
+func (r *Run) Workflow() string { return r.head.workflow }
+
+// Inputs returns the run's inputs, an encoded *value.Map, defaults filled in.
+func (r *Run) Inputs() value.Raw { return r.head.inputs }
+
+// CheckCancelled returns the fatal error of a cancel or a deadline that has come.
+func (r *Run) CheckCancelled() error {
+	if r.fatal != nil {
+		return r.fatal
+	}
+	if r.ctx.Err() != nil && !r.replay.active() {
+		return r.die(context.Cause(r.ctx))
+	}
+	return nil
+}
+
+// IsCancelled reports whether a cancel or a deadline has come. It needs no
+// record: a run that was cancelled is not replayed.
+func (r *Run) IsCancelled() bool { return r.ctx.Err() != nil }
+
+// die keeps the first fatal error.
+func (r *Run) die(err error) error {
+	if r.fatal == nil {
+		r.fatal = err
+	}
+	return r.fatal
+}
+
+// touch tells those who wait that something about the run has changed. The
+// caller holds r.mu.
+func (r *Run) touch() {
+	r.version++
+	if r.changed != nil {
+		close(r.changed)
+		r.changed = nil
+	}
+}
+
+func (r *Run) update(f func()) {
+	r.mu.Lock()
+	f()
+	r.touch()
+	r.mu.Unlock()
+}
+
+// setStep names the step at work. It is shown, and not waited for, so that it
+// costs a lock and nothing else.
+func (r *Run) setStep(name string) {
+	r.mu.Lock()
+	r.step = name
+	r.mu.Unlock()
+}
+
+// nudge wakes the run's goroutine if it waits for a message.
+func (r *Run) nudge() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// append adds records of the program's lane; the tail goes first if it has grown.
+func (r *Run) append(c journal.Change, u journal.Urgency) error {
+	if err := r.flushTail(); err != nil {
+		return err
+	}
+	c.Run = r.num
+	if err := r.log.Append(c, u); err != nil {
+		return r.die(&recordError{err})
+	}
+	return nil
+}
+
+// commit adds records, and returns when they and all before them are on disk.
+func (r *Run) commit(c journal.Change) error {
+	if err := r.flushTail(); err != nil {
+		return err
+	}
+	c.Run = r.num
+	if err := r.log.Commit(c); err != nil {
+		return r.die(&recordError{err})
+	}
+	return nil
+}
+
+func (r *Run) flushTail() error {
+	if !r.tail.dirty {
+		return nil
+	}
+	r.tail.dirty = false
+	r.recs[1] = r.tail.rec
+	if err := r.log.Append(journal.Change{Run: r.num, Records: r.recs[1:2]}, journal.Later); err != nil {
+		return r.die(&recordError{err})
+	}
+	return nil
+}
+
+// record appends one record at the next place of the program's lane.
+func (r *Run) record(kind journal.Kind, data []byte, u journal.Urgency) error {
+	r.recs[0] = journal.Record{Seq: r.seq, Kind: kind, Time: time.Now(), Data: data}
+	if err := r.append(journal.Change{Records: r.recs[:1]}, u); err != nil {
+		return err
+	}
+	r.tail.live = false
+	r.seq++
+	return nil
+}
+
+// recordJoining is record for a result that an equal one before it may absorb.
+func (r *Run) recordJoining(kind journal.Kind, data []byte) error {
+	if r.tail.joins(kind, data) {
+		now := time.Now()
+		if now.Sub(r.tail.flushed) < tailFlush {
+			return nil
+		}
+		r.tail.flushed = now
+		return r.flushTail()
+	}
+	if err := r.record(kind, data, journal.Later); err != nil {
+		return err
+	}
+	keep := append(r.tail.rec.Data[:0], data...)
+	r.tail = tail{live: true, rec: journal.Record{Seq: r.seq - 1, Kind: kind, Count: 1, Time: r.recs[0].Time, Data: keep}, flushed: r.recs[0].Time}
+	return nil
+}

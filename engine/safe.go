@@ -1,0 +1,138 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"holdfast/engine/value"
+	"holdfast/journal"
+)
+
+// Attempts of one line of a safe state. A line whose outcome is unknown is not
+// attempted again, unless the read-back says that it may be.
+const (
+	safeAttempts = 3
+	safeInterval = time.Second
+)
+
+// writeSafe writes the safe state, line by line, each recorded as a step in
+// its own lane. A line that fails does not keep the others from being written:
+// it is said in the run's record, and raises an alarm. The error is fatal
+// (shutdown, journal): the rest is written at the next start.
+func (r *Run) writeSafe() error {
+	if r.safeWritten || len(r.head.safeState) == 0 {
+		return nil
+	}
+	// The run's own context has ended, if this is a cancel; its safe state has not.
+	outer, outerFatal := r.ctx, r.fatal
+	r.ctx, r.fatal = r.eng.base, nil
+	defer func() { r.ctx, r.fatal = outer, outerFatal }()
+	var results []SafeResult
+	for i, line := range r.head.safeState {
+		res := SafeResult{Tag: line.Tag, Value: line.Value}
+		out, err := r.writeSafeLine(laneSafe+uint32(i), line)
+		var se *StepError
+		switch {
+		case err != nil && !errors.As(err, &se):
+			return err
+		case err != nil:
+			res.Detail = se.Error()
+		default:
+			res.OK, res.Detail = confirmed(out)
+		}
+		if !res.OK {
+			r.eng.alarm(r.head.id, fmt.Sprintf("safe state of %s not reached: %s", line.Tag, res.Detail))
+		}
+		results = append(results, res)
+	}
+	r.safeWritten = true
+	r.update(func() { r.safeDone = results })
+	return nil
+}
+
+func (r *Run) writeSafeLine(seq uint32, line SafeWrite) (value.Raw, error) {
+	step := r.eng.cfg.SafeWrite
+	args, err := safeArgs(step, line)
+	if err != nil {
+		return nil, Errorf("BadArgument", "%v", err)
+	}
+	c := &Call{Name: step.Name(), Step: step, Args: args, Options: StepOptions{MaxAttempts: safeAttempts, Interval: safeInterval}}
+	r.seq = seq
+	rec, begun := r.safe[seq]
+	if !begun {
+		return r.perform(&work{run: r, call: c, seq: seq, began: time.Now(), attempt: 1})
+	}
+	if rec.Kind == kindDone {
+		fs, err := split(rec, 6, nil)
+		if err != nil {
+			return nil, &recordError{err}
+		}
+		return recorded(fs)
+	}
+	fs, err := split(rec, 5, nil)
+	if err != nil {
+		return nil, &recordError{err}
+	}
+	return r.safeInterrupted(c, rec, fs)
+}
+
+// safeInterrupted is interrupted for a line of the safe state: nobody is asked
+// about one in doubt, for the run is at its end; it counts as not reached.
+func (r *Run) safeInterrupted(c *Call, rec *journal.Record, fs []value.Raw) (value.Raw, error) {
+	prepared, err := value.Decode(fs[4])
+	if err != nil {
+		return nil, &recordError{err}
+	}
+	w := &work{run: r, call: c, seq: rec.Seq, began: rec.Time, begun: true, attempt: 1, prepared: prepared}
+	if err := w.bind(); err != nil {
+		return nil, err
+	}
+	asker, ok := c.Step.(Recoverer)
+	if !ok {
+		return r.perform(w)
+	}
+	found, err := w.recover(asker)
+	if err != nil {
+		return nil, err
+	}
+	switch found.Verdict {
+	case Done:
+		return w.finish(found.Result, nil, true, journal.Soon)
+	case Again:
+		return r.perform(w)
+	case Failed:
+		return w.finish(nil, w.failure(found.Err), true, journal.Soon)
+	}
+	return w.finish(nil, &StepError{Type: "InDoubt", Message: found.Doubt.Why, Step: c.Name, Attempts: w.attempt}, true, journal.Soon)
+}
+
+// safeArgs binds a line to the parameters of the step that writes it.
+func safeArgs(s Step, line SafeWrite) (value.Raw, error) {
+	m := &value.Map{}
+	for _, p := range s.Params() {
+		switch p.Name {
+		case "path":
+			m.Set("path", line.Tag)
+		case "value":
+			m.Set("value", line.Value)
+		default:
+			m.Set(p.Name, p.Default)
+		}
+	}
+	return value.Encode(m)
+}
+
+// confirmed reads the result of tags.write_confirm.
+func confirmed(out value.Raw) (ok bool, detail string) {
+	v, err := value.Decode(out)
+	m, isMap := v.(*value.Map)
+	if err != nil || !isMap {
+		return true, "" // a step that says no more than that it did not fail
+	}
+	if x, has := m.Get("ok"); has && x != true {
+		return false, "written, and not confirmed in time"
+	}
+	return true, ""
+}

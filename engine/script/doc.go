@@ -1,0 +1,40 @@
+// Package script is the Starlark front end: it loads *.star files, and makes
+// of each decorated function an engine.Workflow whose calls of built-in
+// functions are steps of a run.
+//
+// A file is Starlark with two additions, made on its syntax tree, so that every
+// position in an error is the position in the file: decorators above top-level
+// functions, and Python's import statements. See Front.LoadDir.
+//
+// Nouns: a source is one file, prepared and compiled; a unit is a file together
+// with all that it loads, executed and frozen, shared by all runs of it; a
+// bundle is a unit's text, which the journal keeps, so that a run goes on with
+// the files that it was started with.
+//
+// # Determinism
+//
+// A script has no clock, no random numbers, no files, and no variables that
+// outlive a run: after loading, globals are frozen. What it can see is the same
+// in every process, order and text of dicts, sets and floats included.
+//
+// # Bounds
+//
+// Recursion is off, so a call stack is no deeper than the file has functions.
+// Computation is counted in Starlark's steps; between two calls that the engine
+// records a run has Options.MaxSteps of them. A step stands for up to 64 bytes
+// of new memory. Operations that can make more at once (+, *, %, |, slices,
+// comprehensions, and built-ins such as list, sorted, join) are rewritten on
+// the syntax tree into calls of functions that count what they are about to
+// make as further steps, and refuse what cannot fit. After each
+// Options.MaxMemory/128 steps, the size of everything that the run's variables
+// reach is measured, and the run ends with LimitExceeded if it is above
+// Options.MaxMemory. Numbers are bounded to 65,536 bits.
+//
+// The cost: some 0.1 µs for each rewritten operation that is not with a literal
+// number (i + 1 and x == y stay as they are), and the measuring, which is in
+// proportion to what is measured and rare. Not counted is what only a
+// half-evaluated expression holds, of which there can be no more than the
+// program's text has operands. Not bounded is the time of one comparison or
+// hashing of values that share parts many times over; the run's cancellation
+// waits for it.
+package script

@@ -1,0 +1,318 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"holdfast/engine/isa88"
+	"holdfast/engine/value"
+	"holdfast/journal"
+)
+
+// Start starts a run. It is on disk when Start returns. A start with the ID of
+// a run that exists, or with the dedup id of a live one, returns that run.
+func (e *Engine) Start(ctx context.Context, q StartRequest) (Started, error) {
+	h, wf, err := e.prepare(q)
+	if err != nil {
+		return Started{}, err
+	}
+	data, err := h.encode()
+	if err != nil {
+		return Started{}, problem(BadRequest, "cannot start %s: %v", q.Workflow, err)
+	}
+	for {
+		old, busy, err := e.reserve(&h)
+		if err != nil || old != "" {
+			return Started{ID: old, Deduplicated: old != ""}, err
+		}
+		if busy == nil {
+			break
+		}
+		select {
+		case <-busy: // another start of the same id is on its way to the disk
+		case <-ctx.Done():
+			return Started{}, ctx.Err()
+		}
+	}
+	defer e.release(h.id, h.dedup)
+	r := e.newRun(e.journal.NextRun(), h)
+	r.wf, r.status, r.state = wf, Enqueued, isa88.Starting
+	if wf.Source.Hash != "" {
+		if err := e.journal.PutScript(wf.Source.Hash, wf.Source.Bundle); err != nil {
+			return Started{}, problem(Unavailable, "cannot start %s: %v", q.Workflow, err)
+		}
+	}
+	if err := r.log.Commit(journal.Change{Run: r.num, Start: &journal.Header{Run: r.num, ID: h.id, Created: h.created, Data: data}}); err != nil {
+		return Started{}, problem(Unavailable, "cannot start %s: %v", q.Workflow, err)
+	}
+	r.watchDeadline()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.runs[h.id] = r
+	if h.dedup != "" {
+		e.dedup[h.dedup] = h.id
+	}
+	if e.phase == phaseRunning {
+		e.launch(r)
+	} // else it goes on at the next start
+	return Started{ID: h.id}, nil
+}
+
+// prepare checks a request against its workflow.
+func (e *Engine) prepare(q StartRequest) (header, Workflow, error) {
+	switch {
+	case q.Queue != "" && q.Queue != "default":
+		return header{}, Workflow{}, problem(Refused, "cannot start %s: queues other than default are not available yet", q.Workflow)
+	case q.Partition != "" || q.Priority != 0:
+		return header{}, Workflow{}, problem(Refused, "cannot start %s: partition and priority are not available yet", q.Workflow)
+	case q.Timeout < 0:
+		return header{}, Workflow{}, problem(BadRequest, "cannot start %s: the timeout %v is negative", q.Workflow, q.Timeout)
+	case !validID(q.ID) || !validID(q.DedupID):
+		return header{}, Workflow{}, problem(BadRequest, "cannot start %s: an id has 1 to 128 characters of [A-Za-z0-9_.:-]", q.Workflow)
+	}
+	e.mu.Lock()
+	wf, ok := e.workflows[q.Workflow]
+	names := make([]string, 0, len(e.workflows))
+	for n := range e.workflows {
+		names = append(names, n)
+	}
+	phase := e.phase
+	e.mu.Unlock()
+	if phase != phaseRunning {
+		return header{}, wf, problem(Unavailable, "cannot start %s: the engine is not running", q.Workflow)
+	}
+	if !ok {
+		p := problem(NotFound, "cannot start %s: no such workflow", q.Workflow)
+		if near := nearest(q.Workflow, names); near != "" {
+			return header{}, wf, p.hint("did you mean %s?", near)
+		}
+		return header{}, wf, p.hint("holdfast workflows lists what there is")
+	}
+	inputs, err := bindInputs(wf, q.Inputs)
+	if err != nil {
+		return header{}, wf, problem(BadRequest, "cannot start %s: %v", q.Workflow, err)
+	}
+	h := header{id: q.ID, workflow: wf.Name, hash: wf.Source.Hash, inputs: inputs, dedup: q.DedupID,
+		commands: wf.Commands, powerLoss: wf.OnPowerLoss, safeState: wf.SafeState}
+	limit := wf.Timeout
+	if q.Timeout > 0 {
+		limit = q.Timeout
+	}
+	h.created = time.Now().UTC().Truncate(time.Millisecond)
+	if limit > 0 {
+		h.deadline = h.created.Add(limit)
+	}
+	return h, wf, nil
+}
+
+func validID(s string) bool {
+	return len(s) <= 128 && !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_.:-", r))
+	})
+}
+
+// bindInputs checks given inputs against the declared ones, and fills in defaults.
+func bindInputs(wf Workflow, given value.Raw) (value.Raw, error) {
+	in, err := argsMap(given)
+	if err != nil {
+		return nil, fmt.Errorf("inputs: %w", err)
+	}
+	out := &value.Map{}
+	var names []string
+	for _, p := range wf.Inputs {
+		names = append(names, p.Name)
+		v, ok := in.Get(p.Name)
+		switch {
+		case ok:
+			out.Set(p.Name, v)
+		case p.Required:
+			return nil, fmt.Errorf("input %q is missing", p.Name)
+		default:
+			out.Set(p.Name, p.Default)
+		}
+	}
+	for _, p := range in.Pairs {
+		name, ok := p.Key.(string)
+		if !ok {
+			return nil, fmt.Errorf("input name %v is not a string", p.Key)
+		}
+		if _, declared := out.Get(name); declared {
+			continue
+		}
+		if !wf.AnyInput {
+			if len(names) == 0 {
+				return nil, fmt.Errorf("unknown input %q, the workflow has none", name)
+			}
+			return nil, fmt.Errorf("unknown input %q, allowed are %s", name, strings.Join(names, ", "))
+		}
+		out.Set(name, p.Value)
+	}
+	return value.Encode(out)
+}
+
+// reserve gives h its id, or finds the run that has it already. busy is closed
+// when a start of the same id has ended, one way or the other.
+func (e *Engine) reserve(h *header) (existing string, busy chan struct{}, err error) {
+	given := h.id != ""
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if h.dedup != "" {
+		if id, ok := e.dedup[h.dedup]; ok {
+			return id, nil, nil
+		}
+		if b, ok := e.starting["dedup:"+h.dedup]; ok {
+			return "", b, nil
+		}
+	}
+	if !given {
+		h.id = e.newID(h.created)
+	} else {
+		if r, ok := e.runs[h.id]; ok {
+			return r.head.id, nil, sameWorkflow(h, r.head.workflow)
+		}
+		if b, ok := e.starting[h.id]; ok {
+			return "", b, nil
+		}
+		refs, err := e.journal.Find(h.id, 1)
+		if err != nil {
+			return "", nil, problem(Unavailable, "cannot start %s: %v", h.workflow, err)
+		}
+		if len(refs) > 0 && refs[0].ID == h.id {
+			return h.id, nil, e.sameEnded(h, refs[0])
+		}
+	}
+	done := make(chan struct{})
+	e.starting[h.id] = done
+	if h.dedup != "" {
+		e.starting["dedup:"+h.dedup] = done
+	}
+	return "", nil, nil
+}
+
+func sameWorkflow(h *header, other string) error {
+	if other == h.workflow {
+		return nil
+	}
+	return problem(Refused, "cannot start %s: run %s exists, and is of workflow %s", h.workflow, h.id, other)
+}
+
+func (e *Engine) sameEnded(h *header, ref journal.Ref) error {
+	old, err := e.journal.Load(ref.Run)
+	if err != nil {
+		return problem(Unavailable, "cannot start %s: %v", h.workflow, err)
+	}
+	head, err := decodeHeader(old.Header.ID, old.Header.Created, old.Header.Data)
+	if err != nil {
+		return problem(Unavailable, "cannot start %s: %v", h.workflow, err)
+	}
+	return sameWorkflow(h, head.workflow)
+}
+
+func (e *Engine) release(id, dedup string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if done := e.starting[id]; done != nil {
+		close(done)
+	}
+	delete(e.starting, id)
+	if dedup != "" {
+		delete(e.starting, "dedup:"+dedup)
+	}
+}
+
+// newID makes an id that sorts by start time: date, time to the millisecond,
+// and four random characters. The clock may step back; ids do not. The caller
+// holds e.mu.
+func (e *Engine) newID(now time.Time) string {
+	const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
+	if !now.After(e.lastID) {
+		now = e.lastID.Add(time.Millisecond)
+	}
+	e.lastID = now
+	var b [4]byte
+	rand.Read(b[:])
+	for i := range b {
+		b[i] = alphabet[b[i]%32]
+	}
+	return strings.Replace(now.Format("20060102-150405.000"), ".", "", 1) + "-" + string(b[:])
+}
+
+// nearest returns the name closest to word, "" if none is close.
+func nearest(word string, names []string) string {
+	best, dist := "", 1+len(word)/3
+	for _, n := range names {
+		if d := editDistance(word, n); d < dist || d == dist && best == "" {
+			best, dist = n, d
+		}
+	}
+	return best
+}
+
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		prev := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := prev
+			if a[i] != b[j] {
+				cost = 1 + min(prev, row[j], row[j+1])
+			}
+			prev, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}
+
+// Find returns the id of a run, given its id or a prefix that only it has.
+func (e *Engine) Find(ref string) (string, error) {
+	if ref == "" || !validID(ref) {
+		return "", problem(BadRequest, "%q is not a run's id", ref)
+	}
+	if r := e.live(ref); r != nil {
+		return ref, nil
+	}
+	refs, err := e.journal.Find(ref, 6)
+	switch {
+	case err != nil:
+		return "", problem(Unavailable, "cannot look for run %s: %v", ref, err)
+	case len(refs) == 0:
+		return "", problem(NotFound, "no such run: %s", ref).hint("holdfast runs lists what there is")
+	case len(refs) == 1 || refs[0].ID == ref:
+		return refs[0].ID, nil
+	}
+	ids := make([]string, 0, len(refs))
+	for _, f := range refs {
+		ids = append(ids, f.ID)
+	}
+	return "", problem(BadRequest, "%s is the beginning of several runs: %s", ref, strings.Join(ids, ", "))
+}
+
+// load reads a run from the journal, made durable first.
+func (e *Engine) load(id string) (journal.Run, error) {
+	if err := e.journal.Sync(); err != nil {
+		return journal.Run{}, problem(Unavailable, "cannot read run %s: %v", id, err)
+	}
+	refs, err := e.journal.Find(id, 1)
+	if err != nil {
+		return journal.Run{}, problem(Unavailable, "cannot read run %s: %v", id, err)
+	}
+	if len(refs) == 0 || refs[0].ID != id {
+		return journal.Run{}, problem(NotFound, "no such run: %s", id)
+	}
+	run, err := e.journal.Load(refs[0].Run)
+	if errors.Is(err, journal.ErrNotFound) {
+		return run, problem(NotFound, "no such run: %s", id)
+	}
+	if err != nil {
+		return run, problem(Unavailable, "cannot read run %s: %v", id, err)
+	}
+	return run, nil
+}
