@@ -46,7 +46,7 @@ func (p *packer) pack(r *Run) ([]byte, error) {
 	}
 	p.plain = b
 	if len(b) > maxBlob {
-		return nil, fmt.Errorf("cannot pack run %d: its record has %d bytes, allowed are %d", r.Header.Run, len(b), maxBlob)
+		return nil, fmt.Errorf("cannot pack run %d: its record has %d bytes unpacked, allowed are %d", r.Header.Run, len(b), maxBlob)
 	}
 	p.out.Reset()
 	p.out.Write(binary.AppendUvarint(nil, uint64(len(b))))
@@ -56,6 +56,9 @@ func (p *packer) pack(r *Run) ([]byte, error) {
 	}
 	if err := p.w.Close(); err != nil {
 		return nil, fmt.Errorf("cannot pack run %d: %w", r.Header.Run, err)
+	}
+	if p.out.Len() > maxData {
+		return nil, fmt.Errorf("cannot pack run %d: its record has %d bytes, allowed are %d", r.Header.Run, p.out.Len(), maxData)
 	}
 	return p.out.Bytes(), nil
 }

@@ -48,7 +48,7 @@ func (j *Journal) commitBatch(b *batch, ops []op) []op {
 		}
 		err := j.failure
 		if err == nil && nops > 0 {
-			ops = j.serialize(ops[:0], buf[:nbytes], sizes[:nops])
+			ops = sealAll(ops[:0], buf[:nbytes], sizes[:nops], j.serial+1)
 			err = j.write(ops, nbytes)
 			clear(ops)
 		}
@@ -65,8 +65,8 @@ func (j *Journal) commitBatch(b *batch, ops []op) []op {
 	return ops
 }
 
-// serialize makes operations of encoded bytes, with serial and CRC filled in.
-func (j *Journal) serialize(ops []op, buf []byte, sizes []opSize) []op {
+// sealAll makes operations of encoded bytes, with serial and CRC filled in.
+func sealAll(ops []op, buf []byte, sizes []opSize, serial uint64) []op {
 	for _, s := range sizes {
 		key := buf[:s.key:s.key]
 		buf = buf[s.key:]
@@ -74,7 +74,7 @@ func (j *Journal) serialize(ops []op, buf []byte, sizes []opSize) []op {
 		if s.value >= 0 {
 			value = buf[:s.value:s.value]
 			buf = buf[s.value:]
-			seal(key, value, j.serial+1)
+			seal(key, value, serial)
 		}
 		ops = append(ops, op{key, value})
 	}

@@ -116,9 +116,10 @@ func (m *mover) loop() {
 
 // leaving is a run that the history has, and the live file still holds.
 type leaving struct {
-	run  uint64
-	keys [][]byte // as they sort
-	id   string   // "": the live file has no id of it
+	run   uint64
+	keys  [][]byte // as they sort
+	id    string   // "": the live file has no id of it
+	stays bool     // it cannot be moved
 }
 
 // move moves the first of runs, as many as make a batch, and returns how many.
@@ -135,9 +136,10 @@ func (m *mover) move(runs []uint64) (n int, err error) {
 		if err != nil {
 			return 0, fmt.Errorf("cannot move run %d to the history: %w", runs[n], err)
 		}
-		if l.keys != nil {
+		switch {
+		case l.keys != nil:
 			gone = append(gone, l)
-		} else {
+		case !l.stays:
 			m.ended.remove(runs[n])
 		}
 		n++
@@ -183,7 +185,8 @@ func (m *mover) prepare(run uint64) (leaving, error) {
 		}
 		blob, err := m.pack.pack(&h.run)
 		if err != nil {
-			return leaving{}, err
+			m.j.log.Error("an ended run stays in the live file", "run", run, "error", err)
+			return leaving{stays: true}, nil
 		}
 		m.enc.putRaw(runKey(tableBlob, run), blob)
 		m.enc.putRaw(endedKey(run), appendEnded(nil, &h.run.Header, end))
@@ -199,13 +202,7 @@ func (m *mover) prepare(run uint64) (leaving, error) {
 // commit writes what was encoded to the history.
 func (m *mover) commit() error {
 	m.serial++
-	buf, ops := m.enc.buf, make([]op, 0, len(m.enc.ops))
-	for _, s := range m.enc.ops {
-		key, value := buf[:s.key:s.key], buf[s.key:s.key+s.value:s.key+s.value]
-		buf = buf[s.key+s.value:]
-		seal(key, value, m.serial)
-		ops = append(ops, op{key, value})
-	}
+	ops := sealAll(make([]op, 0, len(m.enc.ops)), m.enc.buf, m.enc.ops, m.serial)
 	if err := m.j.history.Commit(ops); err != nil {
 		return err
 	}

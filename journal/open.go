@@ -28,6 +28,9 @@ func (j *Journal) open() error {
 	if err := j.prepareFiles(marked); err != nil {
 		return err
 	}
+	if err := j.examine(m); err != nil {
+		return err
+	}
 	if err := j.openFiles(); err != nil {
 		return err
 	}
@@ -57,30 +60,37 @@ func (j *Journal) prepareFiles(marked bool) error {
 		return gone(j.dir, absent)
 	}
 	for _, name := range absent {
-		if err := j.createFile(name, 0, nil); err != nil {
+		if err := j.createFile(name, nil, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// createFile makes an empty file of the format, aside first, so that it is
-// whole when it has its name. fill, if not nil, puts more into it.
-func (j *Journal) createFile(name string, serial uint64, fill func(s store) error) error {
+// createFile makes a file of the format, aside first, so that it is whole when
+// it has its name. fill, if not nil, puts entries into it and returns the serial
+// that later ones must be above; ready, if not nil, is called before the rename.
+func (j *Journal) createFile(name string, fill func(s store) (uint64, error), ready func() error) error {
 	path := j.path(name) + newSuffix
 	s, err := openBolt(path, true, 0)
 	if err != nil {
 		return err
 	}
-	key := []byte(keyFormat)
-	value := append(make([]byte, sealLen), binary.BigEndian.AppendUint32(nil, formatVersion)...)
-	seal(key, value, serial)
-	err = s.Commit([]op{{key, value}})
-	if err == nil && fill != nil {
-		err = fill(s)
+	var serial uint64
+	if fill != nil {
+		serial, err = fill(s)
 	}
-	if err = errors.Join(err, s.Close()); err != nil {
-		return err
+	if err == nil {
+		key := []byte(keyFormat)
+		value := append(make([]byte, sealLen), binary.BigEndian.AppendUint32(nil, formatVersion)...)
+		seal(key, value, serial)
+		err = s.Commit([]op{{key, value}})
+	}
+	if err = errors.Join(err, s.Close()); err == nil && ready != nil {
+		err = ready()
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(path))
 	}
 	return rename(path, j.path(name))
 }
@@ -123,6 +133,7 @@ func checkFormat(s store) error {
 func (j *Journal) index() error {
 	var top uint64 // highest run number seen
 	var last uint64
+	var id string // of the run whose entries are passing
 	err := j.live.Scan(nil, nil, func(key, value []byte) bool {
 		if len(value) >= sealLen {
 			last = max(last, binary.BigEndian.Uint64(value[4:]))
@@ -148,6 +159,17 @@ func (j *Journal) index() error {
 			j.amends.Store(max(j.amends.Load(), binary.BigEndian.Uint64(key[runKeyLen:])))
 		case partDamage:
 			j.damaged.add(run)
+			what, _, err := unseal(key, value)
+			if err != nil {
+				what = []byte("it may have lost records")
+			}
+			j.lostRun(Damage{Run: run, ID: id, What: string(what)})
+		case partHeader:
+			id = ""
+			if payload, _, err := unseal(key, value); err == nil {
+				h, _ := decodeHeader(run, payload)
+				id = h.ID
+			}
 		}
 		return true
 	})
