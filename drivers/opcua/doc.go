@@ -1,0 +1,40 @@
+// Package opcua is the driver for OPC UA servers, on the lower layers of
+// gopcua/opcua: uacp (TCP), uasc (secure channel) and ua (services and codec).
+//
+// The library's own client is not used: it reconnects by itself and then shows
+// a healthy connection over dead subscriptions. Here a Driver has at most one
+// session, which is whole or gone. Whatever makes it doubtful (a failed or
+// unanswered request, a fault that names the session, a watch read without an
+// answer, a silent subscription, a lost notification) ends it, every call
+// returns, and the gateway connects anew.
+//
+// # Nouns
+//
+// A channel is a TCP connection with an OPC UA secure channel on it. A session
+// is an activated session on a channel, with what was learnt at its start: the
+// namespace array, the operation limits, and the data types of the items that
+// may be written. An address names a node; its namespace is resolved on each
+// Connect.
+//
+// # Trust
+//
+// With a security policy other than None the server proves to own the
+// certificate that its endpoint names, and that certificate must pass
+// Config.ServerCert before the channel is opened. A password is never sent in
+// clear: it goes over an encrypted channel, or encrypted for a certificate that
+// passed the same rule.
+//
+// # Writes
+//
+// One WriteRequest carries one value, for the services set no order on the
+// values of one request, and servers do take them in parallel. A request counts
+// as sent when it was handed to the channel; without an answer to it the write
+// is unknown and the session ends.
+//
+// # Known limits
+//
+// The library decodes in a goroutine of its own, where a hostile server can
+// make it panic; structures that it does not know are read as BadNotSupported;
+// a DateTime beyond the years 1900 to 2261 is BadDecodingError or, where it
+// wraps into them, wrong.
+package opcua
