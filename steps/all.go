@@ -1,0 +1,28 @@
+package steps
+
+import (
+	"slices"
+	"time"
+
+	"holdfast/engine"
+)
+
+// Config is what the built-in steps work with.
+type Config struct {
+	Tags       Tags
+	StaleAfter time.Duration // see TagSteps
+	HTTPAllow  []string      // see HTTPSteps
+	Databases  *Databases    // nil: none
+}
+
+// All returns the whole library. The error is about HTTPAllow.
+func All(c Config) ([]engine.Step, error) {
+	http, err := HTTPSteps(c.HTTPAllow)
+	if err != nil {
+		return nil, err
+	}
+	if c.Databases == nil {
+		c.Databases = &Databases{}
+	}
+	return slices.Concat(TagSteps(c.Tags, c.StaleAfter), WaitSteps(c.Tags), SleepSteps(), http, DBSteps(c.Databases)), nil
+}

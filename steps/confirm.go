@@ -1,0 +1,176 @@
+package steps
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"holdfast/engine"
+	"holdfast/engine/value"
+	"holdfast/gateway/tag"
+)
+
+// confirmStep is tags.write_confirm.
+type confirmStep struct{ writeStep }
+
+func newConfirm(t Tags, staleAfter time.Duration) confirmStep {
+	return confirmStep{writeStep{
+		described: described{"tags.write_confirm", []engine.Param{required("path"), required("value"),
+			optional("confirm_path", nil), optional("timeout_ms", int64(10000)), optional("poll_ms", int64(250))}},
+		tags:       t,
+		staleAfter: staleAfter,
+	}}
+}
+
+// order is what tags.write_confirm waits for after its write.
+type order struct {
+	info    tag.Info // of confirm_path
+	value   tag.Value
+	timeout time.Duration
+	poll    time.Duration
+	shown   any // timeout_ms as it was given
+}
+
+func (c confirmStep) order(a engine.Args, g goal) (order, error) {
+	o := order{info: g.info, value: g.value, shown: a.Value("timeout_ms")}
+	var err error
+	if a.Value("confirm_path") != nil {
+		if o.info, err = lookup(c.tags, a, "confirm_path"); err != nil {
+			return o, err
+		}
+	}
+	if o.timeout, err = a.Millis("timeout_ms"); err != nil {
+		return o, err
+	}
+	o.poll, err = pollOf(a)
+	return o, err
+}
+
+// Prepare does what tags.write does, and checks the other arguments.
+func (c confirmStep) Prepare(ctx context.Context, a engine.Args) (any, error) {
+	g, err := c.goal(a)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.order(a, g); err != nil {
+		return nil, err
+	}
+	return c.writeStep.Prepare(ctx, a)
+}
+
+// Run writes, then waits for a sample of confirm_path, taken after the write,
+// that holds the value. It returns {"ok", "confirmed", "write_quality"}, and
+// "timeout_ms" if none came in time. A write that was not answered is taken as
+// done if the tag itself proves it within that time; write_quality is then the
+// proof's.
+func (c confirmStep) Run(ctx context.Context, a engine.Args) (any, error) {
+	g, err := c.goal(a)
+	if err != nil {
+		return nil, err
+	}
+	o, err := c.order(a, g)
+	if err != nil {
+		return nil, err
+	}
+	out, err := c.send(ctx, g)
+	since, quality := time.Now(), out.Status
+	if err != nil {
+		var failure *engine.StepError
+		if !errors.As(err, &failure) || !failure.Unknown {
+			return nil, err
+		}
+		proof, proven, cause := quest{
+			path:  g.info.Path,
+			since: since,
+			limit: left(since, o.timeout, o.poll),
+			poll:  o.poll,
+			want: func(s tag.Sample) bool {
+				verdict, _ := evidence{goal: g, before: preimageOf(a), now: s}.judge()
+				return verdict == engine.Done
+			},
+		}.follow(ctx, c.tags)
+		if cause != nil {
+			return nil, cause
+		}
+		if !proven {
+			return nil, err
+		}
+		quality = proof.Status
+	}
+	return c.confirm(ctx, o, quality, since, left(since, o.timeout, o.poll))
+}
+
+// confirm waits for the confirmation of a write that has been done.
+func (c confirmStep) confirm(ctx context.Context, o order, quality tag.StatusCode, since time.Time, limit time.Duration) (any, error) {
+	_, ok, err := quest{
+		path:  o.info.Path,
+		since: since,
+		limit: limit,
+		poll:  o.poll,
+		want:  func(s tag.Sample) bool { return holds(o.info, s, o.value) },
+	}.follow(ctx, c.tags)
+	if err != nil {
+		return nil, err
+	}
+	res := value.NewMap("ok", ok, "confirmed", ok, "write_quality", quality.String())
+	if !ok {
+		res.Set("timeout_ms", o.shown)
+	}
+	return res, nil
+}
+
+// Recover judges the write as tags.write does. If it was done, it waits for the
+// confirmation for what is left of the time, and for one poll at least.
+func (c confirmStep) Recover(ctx context.Context, a engine.Args) (engine.Recovery, error) {
+	r, now, err := c.readBack(ctx, a)
+	if err != nil || r.Verdict != engine.Done {
+		return r, err
+	}
+	g, err := c.goal(a)
+	if err != nil {
+		return engine.Recovery{}, err
+	}
+	o, err := c.order(a, g)
+	if err != nil { // confirm_path is not configured any more: the write was done, the step cannot succeed
+		return engine.Recovery{Verdict: engine.Failed, Err: err}, nil
+	}
+	r.Result, err = c.confirm(ctx, o, now.Status, time.Now(), left(preimageOf(a).at, o.timeout, o.poll))
+	return r, err
+}
+
+// SafeWrite returns the step that writes one line of a safe state: arguments
+// path and value. It fails with NotConfirmed where the tag does not read back
+// as written in time.
+func SafeWrite(t Tags) engine.Step {
+	return safeStep{described{"tags.safe_write", []engine.Param{required("path"), required("value")}}, newConfirm(t, 0)}
+}
+
+// safeStep is a confirmed write that fails if it is not confirmed.
+type safeStep struct {
+	described
+	confirm confirmStep
+}
+
+// Effect says that each write is one.
+func (s safeStep) Effect(engine.Args) bool { return true }
+
+// Run returns what tags.write_confirm returns.
+func (s safeStep) Run(ctx context.Context, a engine.Args) (any, error) {
+	args := value.NewMap("path", a.Value("path"), "value", a.Value("value"))
+	for _, p := range s.confirm.Params() {
+		if !p.Required {
+			args.Set(p.Name, p.Default)
+		}
+	}
+	a.Values = args
+	res, err := s.confirm.Run(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	m, isMap := res.(*value.Map)
+	if ok, _ := m.Get("ok"); !isMap || ok != true {
+		ms, _ := args.Get("timeout_ms")
+		return nil, engine.Errorf("NotConfirmed", "%v was written, but did not read back as %v within %v ms", a.Value("path"), a.Value("value"), ms)
+	}
+	return res, nil
+}

@@ -1,0 +1,116 @@
+package steps
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	mssql "github.com/microsoft/go-mssqldb"
+	"modernc.org/sqlite"
+)
+
+// dialect is what differs from one database to the other.
+type dialect struct {
+	driver string              // as registered with database/sql
+	dsn    func(string) string // completes a data source name; nil: as it is
+
+	lock, unlock string // statements that keep a connection from writing, and let it again; "" where a transaction can
+	undo         bool   // has no transactions that only read: a query's is rolled back
+
+	create, find, insert string // for holdfast_steps
+}
+
+// dialectOf returns the dialect of a driver as the configuration names it.
+func dialectOf(name string) (dialect, bool) {
+	const (
+		columns = `inner_seq BIGINT NOT NULL, digest CHAR(64) NOT NULL, rows_affected BIGINT NOT NULL, `
+		find    = `SELECT digest, rows_affected FROM holdfast_steps WHERE run = `
+		insert  = `INSERT INTO holdfast_steps (run, seq, inner_seq, digest, rows_affected) VALUES (`
+	)
+	switch name {
+	case "sqlite":
+		return dialect{
+			driver: "sqlite", dsn: sqliteDSN,
+			lock: "PRAGMA query_only = 1", unlock: "PRAGMA query_only = 0",
+			create: `CREATE TABLE IF NOT EXISTS holdfast_steps (run TEXT NOT NULL, seq BIGINT NOT NULL, ` + columns +
+				`recorded_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (run, seq, inner_seq))`,
+			find:   find + `? AND seq = ? AND inner_seq = ?`,
+			insert: insert + `?, ?, ?, ?, ?)`,
+		}, true
+	case "postgres":
+		return dialect{
+			driver: "pgx",
+			create: `CREATE TABLE IF NOT EXISTS holdfast_steps (run TEXT NOT NULL, seq BIGINT NOT NULL, ` + columns +
+				`recorded_at TIMESTAMPTZ NOT NULL DEFAULT now(), PRIMARY KEY (run, seq, inner_seq))`,
+			find:   find + `$1 AND seq = $2 AND inner_seq = $3`,
+			insert: insert + `$1, $2, $3, $4, $5)`,
+		}, true
+	case "mysql": // InnoDB: without transactions there is no exactly once
+		return dialect{
+			driver: "mysql",
+			create: `CREATE TABLE IF NOT EXISTS holdfast_steps (run VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, seq BIGINT NOT NULL, ` + columns +
+				`recorded_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (run, seq, inner_seq)) ENGINE=InnoDB`,
+			find:   find + `? AND seq = ? AND inner_seq = ?`,
+			insert: insert + `?, ?, ?, ?, ?)`,
+		}, true
+	case "sqlserver":
+		return dialect{
+			driver: "sqlserver", undo: true,
+			create: `IF OBJECT_ID('holdfast_steps') IS NULL CREATE TABLE holdfast_steps (run NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL, seq BIGINT NOT NULL, ` + columns +
+				`recorded_at DATETIME2 NOT NULL DEFAULT SYSUTCDATETIME(), PRIMARY KEY (run, seq, inner_seq))`,
+			find:   find + `@p1 AND seq = @p2 AND inner_seq = @p3`,
+			insert: insert + `@p1, @p2, @p3, @p4, @p5)`,
+		}, true
+	}
+	return dialect{}, false
+}
+
+// sqliteDSN lets writers wait for each other, and begin as writers: SQLite
+// gives up at once where two readers want to become writers.
+func sqliteDSN(dsn string) string {
+	for _, add := range []string{"_busy_timeout=5000", "_txlock=immediate"} {
+		key, _, _ := strings.Cut(add, "=")
+		if strings.Contains(dsn, key) || strings.Contains(dsn, strings.TrimPrefix(key, "_")+"(") {
+			continue
+		}
+		if strings.Contains(dsn, "?") {
+			dsn += "&" + add
+		} else {
+			dsn += "?" + add
+		}
+	}
+	return dsn
+}
+
+// private reports whether each connection of dsn would be a database of its own.
+func (d dialect) private(dsn string) bool {
+	return d.driver == "sqlite" && (strings.Contains(dsn, ":memory:") || strings.Contains(dsn, "mode=memory"))
+}
+
+// refusedCommit reports whether the error of a commit says that the database
+// has rolled the transaction back. Any other error leaves that open: the
+// connection may have broken between the commit and its answer.
+func refusedCommit(err error) bool {
+	var (
+		pg *pgconn.PgError
+		my *mysql.MySQLError
+		ms mssql.Error
+		li *sqlite.Error
+	)
+	switch {
+	case errors.Is(err, pgx.ErrTxCommitRollback):
+		return true
+	case errors.As(err, &pg):
+		return !strings.HasPrefix(pg.Code, "57P") && !strings.HasPrefix(pg.Code, "08") // the server is going down; connection lost
+	case errors.As(err, &my):
+		return true
+	case errors.As(err, &ms):
+		return true
+	case errors.As(err, &li):
+		const ioError = 10 // SQLITE_IOERR, low byte of the extended codes
+		return li.Code()&0xff != ioError
+	}
+	return false
+}

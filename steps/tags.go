@@ -1,0 +1,168 @@
+package steps
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"holdfast/engine"
+	"holdfast/engine/value"
+	"holdfast/gateway/tag"
+)
+
+// TagSteps returns tags.read, tags.write and tags.write_confirm. An
+// interrupted write whose intent is staleAfter old or older is never sent again
+// by itself.
+func TagSteps(t Tags, staleAfter time.Duration) []engine.Step {
+	return []engine.Step{
+		readStep{described{"tags.read", []engine.Param{required("path")}}, t},
+		writeStep{described{"tags.write", []engine.Param{required("path"), required("value")}}, t, staleAfter},
+		newConfirm(t, staleAfter),
+	}
+}
+
+// readStep is tags.read.
+type readStep struct {
+	described
+	tags Tags
+}
+
+// Run returns {"value", "quality", "timestamp"}. Bad quality is a result.
+func (r readStep) Run(ctx context.Context, a engine.Args) (any, error) {
+	info, err := lookup(r.tags, a, "path")
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.tags.Read(ctx, info.Path, time.Time{})
+	if err != nil {
+		return nil, refused(ctx, err)
+	}
+	var at any // nothing was received yet
+	if t := s.Timestamp(); !t.IsZero() {
+		at = stamp(t)
+	}
+	return value.NewMap("value", shown(s), "quality", s.Status.String(), "timestamp", at), nil
+}
+
+// writeStep is tags.write.
+type writeStep struct {
+	described
+	tags       Tags
+	staleAfter time.Duration
+}
+
+// Effect says that each write is one.
+func (w writeStep) Effect(engine.Args) bool { return true }
+
+// Run sends the value and returns {"quality", "outcome"}: the device's status, and "accepted".
+func (w writeStep) Run(ctx context.Context, a engine.Args) (any, error) {
+	g, err := w.goal(a)
+	if err != nil {
+		return nil, err
+	}
+	out, err := w.send(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	return written(out.Status, "accepted"), nil
+}
+
+func written(quality tag.StatusCode, outcome string) *value.Map {
+	return value.NewMap("quality", quality.String(), "outcome", outcome)
+}
+
+// goal is what a write is asked to bring about.
+type goal struct {
+	info  tag.Info
+	value tag.Value
+}
+
+// reached reports whether a sample shows that the tag holds the goal's value.
+func (g goal) reached(s tag.Sample) bool { return holds(g.info, s, g.value) }
+
+func (w writeStep) goal(a engine.Args) (goal, error) {
+	info, err := lookup(w.tags, a, "path")
+	if err != nil {
+		return goal{}, err
+	}
+	v, err := tagValue(a, "value")
+	if err != nil {
+		return goal{}, err
+	}
+	return goal{info, v}, nil
+}
+
+// send writes once. Without an error the device took the value.
+func (w writeStep) send(ctx context.Context, g goal) (tag.Outcome, error) {
+	p := g.info.Path
+	out, err := w.tags.Write(ctx, p, g.value)
+	if err != nil {
+		return out, refused(ctx, err)
+	}
+	detail := ""
+	if out.Detail != "" {
+		detail = ": " + out.Detail
+	}
+	switch out.Result {
+	case tag.Accepted:
+		return out, nil
+	case tag.Rejected:
+		if lost(out.Status) {
+			return out, engine.Errorf("Unreachable", "cannot write %s to %s: nothing was sent, the device cannot be reached (%s)%s", g.value, p, out.Status, detail)
+		}
+		return out, engine.Errorf("DeviceRefused", "cannot write %s to %s: the device refused it with %s%s", g.value, p, out.Status, detail)
+	}
+	e := engine.Errorf("OutcomeUnknown", "%s was sent to %s and not answered (%s), it may or may not have had its effect%s", g.value, p, out.Status, detail)
+	e.Unknown = true
+	return out, e
+}
+
+// lost reports whether a status is about the way to the device, not about the write.
+func lost(c tag.StatusCode) bool {
+	switch c {
+	case tag.BadNoCommunication, tag.BadCommunicationError, tag.BadNotConnected, tag.BadConnectionClosed, tag.BadTimeout,
+		tag.BadShutdown, tag.BadWaitingForInitialData:
+		return true
+	}
+	switch c.String() {
+	case "BadServerNotConnected", "BadSecureChannelClosed", "BadSecureChannelIdInvalid", "BadSessionClosed", "BadSessionIdInvalid",
+		"BadConnectionRejected", "BadDisconnect", "BadRequestTimeout", "BadServerHalted":
+		return true
+	}
+	return false
+}
+
+// lookup describes the tag that an argument names.
+func lookup(t Tags, a engine.Args, name string) (tag.Info, error) {
+	s, err := a.String(name)
+	if err != nil {
+		return tag.Info{}, err
+	}
+	p, err := tag.ParsePath(s)
+	if err != nil {
+		return tag.Info{}, engine.Errorf("NoSuchTag", "%v", err)
+	}
+	info, ok := t.Lookup(p)
+	if !ok {
+		return tag.Info{}, engine.Errorf("NoSuchTag", "%s: no such tag is configured", p)
+	}
+	return info, nil
+}
+
+// refused makes a step's failure of an error of Tags.
+func refused(ctx context.Context, err error) error {
+	var r *tag.Refusal
+	if !errors.As(err, &r) {
+		return ended(ctx, err)
+	}
+	kind := "GuardRefused"
+	switch r.Reason {
+	case tag.NoSuchTag:
+		kind = "NoSuchTag"
+	case tag.NotWritable:
+		kind = "NotWritable"
+	case tag.BadValue:
+		kind = "BadValue"
+	}
+	return engine.Errorf(kind, "%v", r)
+}

@@ -1,0 +1,148 @@
+package steps
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"holdfast/engine"
+	"holdfast/engine/value"
+)
+
+// commitLimit is how long a commit may take before its outcome counts as unknown.
+const commitLimit = 15 * time.Second
+
+// keyOf returns the place of a step in holdfast_steps.
+func keyOf(a engine.Args, text string, args []any) (stepKey, error) {
+	enc, err := value.Encode([]any{text, args})
+	if err != nil {
+		return stepKey{}, err
+	}
+	sum := sha256.Sum256(enc)
+	return stepKey{run: a.Run, seq: int64(a.Seq), inner: int64(a.Inner), digest: hex.EncodeToString(sum[:])}, nil
+}
+
+// update runs the statement in a transaction and returns how many rows it affected.
+func (s *statement) update(ctx context.Context) (int64, error) {
+	if s.db.ExactlyOnce {
+		if err := s.db.createLedger(ctx); err != nil {
+			return 0, err
+		}
+	}
+	n, err := s.apply(ctx)
+	var failure *engine.StepError
+	if err == nil || !s.db.ExactlyOnce || ctx.Err() != nil || errors.As(err, &failure) && failure.Unknown {
+		return n, err
+	}
+	// Another attempt of the same step, one that was cut off, may have come
+	// first: then the primary key has turned this one away.
+	if n, found, e := s.recorded(ctx); e == nil && found {
+		return n, nil
+	}
+	return 0, err
+}
+
+// apply runs the statement and, on a database with exactly-once updates,
+// records the step, in one transaction.
+func (s *statement) apply(ctx context.Context) (int64, error) {
+	t, err := s.db.begin(ctx, &sql.TxOptions{})
+	if err != nil {
+		return 0, err
+	}
+	defer t.close()
+	if s.db.ExactlyOnce {
+		if n, found, err := s.lookUp(ctx, t); err != nil || found {
+			return n, err
+		}
+	}
+	res, err := t.tx.ExecContext(ctx, s.sql, s.args...)
+	if err != nil {
+		return 0, s.failed(ctx, err)
+	}
+	n, err := res.RowsAffected()
+	if err != nil {
+		return 0, s.failed(ctx, err)
+	}
+	if s.db.ExactlyOnce {
+		k := s.key
+		if _, err := t.tx.ExecContext(ctx, s.db.dialect.insert, k.run, k.seq, k.inner, k.digest, n); err != nil {
+			return 0, s.failed(ctx, fmt.Errorf("recording the step in holdfast_steps: %w", err))
+		}
+	}
+	return n, s.commit(ctx, t)
+}
+
+// commit ends the transaction. From here on ctx cannot interrupt it.
+func (s *statement) commit(ctx context.Context, t *session) error {
+	if !t.detach() {
+		return context.Cause(ctx)
+	}
+	defer time.AfterFunc(commitLimit, t.end).Stop()
+	err := t.tx.Commit()
+	if err == nil || refusedCommit(err) {
+		return s.failed(context.WithoutCancel(ctx), err)
+	}
+	e := engine.Errorf("OutcomeUnknown", "database %s did not answer the commit, the update may or may not have had its effect: %v", s.db.Name, err)
+	e.Unknown = true
+	return e
+}
+
+// recorded looks for the step in holdfast_steps.
+func (s *statement) recorded(ctx context.Context) (n int64, found bool, err error) {
+	t, err := s.db.begin(ctx, &sql.TxOptions{})
+	if err != nil {
+		return 0, false, err
+	}
+	defer t.close()
+	return s.lookUp(ctx, t)
+}
+
+func (s *statement) lookUp(ctx context.Context, t *session) (n int64, found bool, err error) {
+	var digest string
+	err = t.tx.QueryRowContext(ctx, s.db.dialect.find, s.key.run, s.key.seq, s.key.inner).Scan(&digest, &n)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return 0, false, nil
+	case err != nil:
+		return 0, false, s.failed(ctx, fmt.Errorf("looking into holdfast_steps: %w", err))
+	case digest != s.key.digest:
+		return 0, false, engine.Errorf("SQLError", "database %s: holdfast_steps already has another statement for step %d of run %s", s.db.Name, s.key.seq, s.key.run)
+	}
+	return n, true, nil
+}
+
+// createLedger makes the table holdfast_steps if it is not there. It is done
+// outside any transaction, as MySQL would end one.
+func (d *database) createLedger(ctx context.Context) error {
+	pool, err := d.open()
+	if err != nil {
+		return engine.Errorf("ConnectionFailed", "cannot connect to database %s: %v", d.Name, err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ledger {
+		return nil
+	}
+	for range 2 { // another gateway may be making it: the second time it is there
+		limited, cancel := context.WithTimeout(ctx, connectLimit)
+		_, err = pool.ExecContext(limited, d.dialect.create)
+		cancel()
+		if err == nil {
+			d.ledger = true
+			return nil
+		}
+	}
+	return ended(ctx, engine.Errorf("SQLError", "database %s: cannot create the table holdfast_steps: %v", d.Name, err))
+}
+
+// failed makes a step's failure of a database's error; nil stays nil.
+func (s *statement) failed(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	return ended(ctx, engine.Errorf("SQLError", "database %s: %v", s.db.Name, err))
+}
