@@ -42,6 +42,9 @@ func (r *Run) begin() {
 	if first {
 		r.started = time.Now()
 	}
+	if r.resumed {
+		r.recovers++
+	}
 	r.status = Running
 	if r.state == isa88.Starting || r.state == isa88.Idle {
 		r.state = isa88.Running

@@ -7,7 +7,7 @@ import "go.starlark.net/syntax"
 const (
 	opSpread = "*args"
 	opSlice  = "[:]"
-	opAssign = "op="
+	opAttr   = "."
 	opBegin  = "for"
 	opKeep   = "for append"
 	opEnd    = "for end"
@@ -37,7 +37,8 @@ func (rw rewriter) stmt(s syntax.Stmt) {
 		rw.target(s.LHS)
 		s.RHS = rw.expr(s.RHS)
 		if s.Op != syntax.EQ && guarded(s.Op-syntax.PLUS_EQ+syntax.PLUS, nil, s.RHS) {
-			s.RHS = call(s.OpPos, opAssign, s.RHS)
+			s.RHS = call(s.OpPos, s.Op.String(), s.RHS)
+			s.Op = syntax.CIRCUMFLEX_EQ // which no type but augend answers to with an augend
 		}
 	case *syntax.DefStmt:
 		rw.params(s.Params)
@@ -116,8 +117,8 @@ func (rw rewriter) expr(e syntax.Expr) syntax.Expr {
 		rw.exprs(e.List)
 	case *syntax.DotExpr:
 		e.X = rw.expr(e.X)
-		if isGuardedMethod(e.Name.Name) {
-			return call(e.Dot, "getattr", e.X, &syntax.Literal{Token: syntax.STRING, TokenPos: e.NamePos, Value: e.Name.Name})
+		if isGuardedMethod(e.Name.Name) || isRunAttribute(e.Name.Name) {
+			return call(e.Dot, opAttr, e.X, &syntax.Literal{Token: syntax.STRING, TokenPos: e.NamePos, Value: e.Name.Name})
 		}
 	case *syntax.IndexExpr:
 		e.X, e.Y = rw.expr(e.X), rw.expr(e.Y)
@@ -144,10 +145,8 @@ func (rw rewriter) expr(e syntax.Expr) syntax.Expr {
 // of the function that guards the method, which is as fast as the method's own.
 func (rw rewriter) call(e *syntax.CallExpr) syntax.Expr {
 	if dot, ok := e.Fn.(*syntax.DotExpr); ok && isGuardedMethod(dot.Name.Name) {
-		if !isAttribute(dot.Name.Name) {
-			e.Fn = ident(dot.Dot, "."+dot.Name.Name)
-			e.Args = append([]syntax.Expr{dot.X}, e.Args...)
-		}
+		e.Fn = ident(dot.Dot, opAttr+dot.Name.Name)
+		e.Args = append([]syntax.Expr{dot.X}, e.Args...)
 	}
 	if _, ok := e.Fn.(*syntax.Ident); !ok {
 		e.Fn = rw.expr(e.Fn)
