@@ -51,17 +51,26 @@ func (g *Gateway) Write(ctx context.Context, p tag.Path, v tag.Value) (tag.Outco
 	return out, err
 }
 
-// last returns the value that the image has of the tag; None if it has none.
+// last returns the value that the image has of the tag; None if it has none,
+// or one from before another write.
 func (g *Gateway) last(e *entry) tag.Value {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.cells[e.number].exact
+	c := &g.cells[e.number]
+	if c.dirty {
+		return tag.None()
+	}
+	return c.exact
 }
 
 // audit leaves one line per attempt.
 func (g *Gateway) audit(ctx context.Context, p tag.Path, before, v tag.Value, out tag.Outcome, err error, took time.Duration) {
 	level := slog.LevelInfo
-	attrs := []slog.Attr{slog.String("tag", string(p)), slog.Any("before", before.Any()), slog.Any("value", v.Any())}
+	attrs := []slog.Attr{slog.String("tag", string(p))}
+	if !before.IsNone() {
+		attrs = append(attrs, slog.String("before", before.String()))
+	}
+	attrs = append(attrs, slog.String("value", v.String()))
 	var refusal *tag.Refusal
 	switch {
 	case err == nil:
