@@ -84,7 +84,7 @@ func TestPlanRefuses(t *testing.T) {
 }
 
 // TestPlanInvariants draws items at random: each is in exactly one block, whole;
-// blocks keep the limits and hold no gap above MaxGap; no two could be one.
+// blocks keep the limits, hold no gap above MaxGap, and are as full as can be.
 func TestPlanInvariants(t *testing.T) {
 	t.Parallel()
 	rnd := rand.New(rand.NewPCG(1, 2))
@@ -101,7 +101,7 @@ func TestPlanInvariants(t *testing.T) {
 			at[i] = i
 		}
 		seen := make([]int, len(points))
-		lastEnd := -1 << 20
+		var before block
 		for _, b := range planBlocks(cfg, points, at) {
 			if b.quantity() > cfg.MaxRegisters || b.quantity() < 1 {
 				t.Fatalf("block of %d registers, the limit is %d", b.quantity(), cfg.MaxRegisters)
@@ -119,10 +119,11 @@ func TestPlanInvariants(t *testing.T) {
 					}
 				}
 			}
-			if first := b.spans[0]; first.first <= lastEnd+cfg.MaxGap && max(first.end, lastEnd)-b.first() <= 0 {
-				t.Fatalf("block at %d lies within the one before", b.first())
+			if before.spans != nil && b.first() <= before.end+cfg.MaxGap &&
+				max(before.end, b.spans[0].end)-before.first() <= cfg.MaxRegisters {
+				t.Fatalf("the span at %d had room in the block at %d–%d", b.first(), before.first(), before.end)
 			}
-			lastEnd = end
+			before = b
 		}
 		if i := slices.IndexFunc(seen, func(n int) bool { return n != 1 }); i >= 0 {
 			t.Fatalf("point %d is in %d blocks", i, seen[i])

@@ -16,7 +16,7 @@ import (
 )
 
 // maxLog bounds the log of writes, so that a device may run for ever.
-const maxLog = 1 << 17
+const maxLog = 1 << 16
 
 // Device is a Modbus TCP server with its memory.
 type Device struct {
@@ -185,8 +185,8 @@ func (d *Device) OnWrite(f func(table string, addr uint16, values []uint16)) {
 	d.onWrite = append(d.onWrite, f)
 }
 
-// Writes returns the write requests so far, oldest first: all of them, until
-// there are more than 131,072; then the newest at least so many.
+// Writes returns the write requests so far, oldest first: all of the first
+// 131,072, and then the newest 65,536 at least.
 func (d *Device) Writes() []WriteRecord {
 	d.mu.Lock()
 	defer d.mu.Unlock()
