@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"holdfast/engine/value"
 	"holdfast/gateway/tag"
 	"holdfast/internal/control/wire"
 )
@@ -234,11 +235,15 @@ func (s *Server) tagConfirm(ctx context.Context, r *request) (any, error) {
 
 // wanted returns what a read of the tag gives once the value of a JSON text was written.
 func wanted(i tag.Info, text string) (tag.Value, error) {
-	var v tag.Value
-	if err := v.UnmarshalJSON([]byte(text)); err != nil {
-		return v, badRequest("value is %q, not JSON that a tag can hold: %v", text, err)
+	plain, err := value.FromJSON([]byte(text))
+	if err != nil {
+		return tag.None(), badRequest("value is %q, not JSON: %v", text, err)
 	}
-	v, err := typed(i, v)
+	v, err := tag.FromAny(plain)
+	if err != nil {
+		return v, badRequest("value: %v", err)
+	}
+	v, err = typed(i, v)
 	if err != nil {
 		return v, err
 	}

@@ -1,0 +1,181 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"holdfast/engine/isa88"
+	"holdfast/internal/client"
+	"holdfast/internal/control/wire"
+)
+
+// operatorVerb is a command of the operator to runs.
+type operatorVerb struct {
+	command isa88.Command
+	short   string
+}
+
+func (v operatorVerb) name() string { return strings.ToLower(string(v.command)) }
+
+func operatorVerbs() []operatorVerb {
+	return []operatorVerb{
+		{isa88.Hold, "hold a run: it ends the step at work and begins no other"},
+		{isa88.Resume, "let a held run go on"},
+		{isa88.Stop, "end a run after the step at work, and write its safe state"},
+		{isa88.Abort, "end a run at once, and write its safe state"},
+		{isa88.Reset, "reset a run that has stopped or failed"},
+	}
+}
+
+// operatorFlags are those of all operator verbs.
+type operatorFlags struct {
+	wire.Commands
+	wait time.Duration
+}
+
+func (a *app) operatorVerb(v operatorVerb) *cobra.Command {
+	var f operatorFlags
+	cmd := &cobra.Command{
+		Use: v.name() + " RUN | --all | --workflow W | --partition P", Short: v.short, Args: takes(0, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.Command = v.command
+			several := f.All || f.Workflow != "" || f.Partition != ""
+			switch {
+			case several == (len(args) == 1):
+				return usage(cmd, "it takes a RUN or a selection of runs")
+			case f.All && (f.Workflow != "" || f.Partition != ""):
+				return usage(cmd, "--all takes no further selection")
+			case f.wait < 0:
+				return usage(cmd, "--wait is negative")
+			}
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			if several {
+				return a.commandMany(cmd.Context(), c, v, f)
+			}
+			return a.commandOne(cmd.Context(), c, v, f, args[0])
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.Reason, "reason", "", "why; it is kept in the record")
+	fl.DurationVar(&f.wait, "wait", 0, "wait so long (5s) until the command has been taken, and say what became of it")
+	fl.BoolVar(&f.All, "all", false, "all live runs whose state allows it")
+	fl.StringVar(&f.Workflow, "workflow", "", "all live runs of a workflow whose state allows it")
+	fl.StringVar(&f.Partition, "partition", "", "all live runs of a partition whose state allows it")
+	return cmd
+}
+
+func (a *app) commandOne(ctx context.Context, c *client.Client, v operatorVerb, f operatorFlags, run string) error {
+	what := v.name() + " run " + run
+	sent, err := c.Command(ctx, run, wire.Command{Command: f.Command, Reason: f.Reason})
+	if err != nil {
+		return cannot(what, err)
+	}
+	what = v.name() + " run " + sent.Run
+	waitErr := a.awaitFate(ctx, c, &sent, f.wait)
+	if a.json() {
+		err = a.document(sent)
+	} else {
+		err = a.print(sentText(sent) + "\n")
+	}
+	if err != nil {
+		return err
+	}
+	if waitErr != nil {
+		return cannot(what, waitErr)
+	}
+	return fateError(what, sent, f.wait)
+}
+
+// awaitFate waits until it is decided what becomes of a command. The command is
+// on disk, whatever the error.
+func (a *app) awaitFate(ctx context.Context, c *client.Client, sent *wire.Sent, wait time.Duration) error {
+	if wait <= 0 || !sent.Accepted {
+		return nil
+	}
+	s, err := c.Fate(ctx, sent.Run, sent.Message, wait)
+	if interrupted(ctx, err) {
+		return &wire.Error{Code: wire.Failed, Message: "interrupted while waiting for the run to take the command", Hint: "the command stays in its mailbox: holdfast show " + sent.Run}
+	}
+	if err != nil {
+		return err
+	}
+	sent.Fate = s.Fate
+	return nil
+}
+
+// fateError is what a command has come to, where that is not what was wanted.
+func fateError(what string, s wire.Sent, wait time.Duration) error {
+	switch {
+	case s.Error != nil:
+		return cannot(what, s.Error)
+	case s.Fate != nil && !s.Fate.Taken:
+		return cannotf(what, wire.Refused, "holdfast show "+s.Run, "%s was not taken: %s", s.Command, s.Fate.Fate)
+	case s.Fate == nil && wait > 0:
+		return cannotf(what, wire.TryAgain, "it stays in the run's mailbox: holdfast show "+s.Run, "%s has not been taken in %s", s.Command, wait)
+	}
+	return nil
+}
+
+// sentText says what is known of a command.
+func sentText(s wire.Sent) string {
+	switch {
+	case s.Error != nil:
+		return fmt.Sprintf("%s  %s refused: %s", s.Run, s.Command, s.Error.Message)
+	case s.Fate == nil:
+		return fmt.Sprintf("%s  %s sent", s.Run, s.Command)
+	}
+	return fmt.Sprintf("%s  %s %s, now %s", s.Run, s.Command, s.Fate.Fate, s.Fate.State)
+}
+
+// commandMany gives the command to a selection. All runs are told before any is
+// waited for, and the wait is for all of them together. The exit code is that of
+// the first run with which it did not work.
+func (a *app) commandMany(ctx context.Context, c *client.Client, v operatorVerb, f operatorFlags) error {
+	what := v.name() + " the selected runs"
+	all, err := c.Commands(ctx, f.Commands)
+	if err != nil {
+		return cannot(what, err)
+	}
+	until := a.Now().Add(f.wait)
+	var first error
+	fine := 0
+	for i := range all {
+		s := &all[i]
+		// At least a look, also at those whose turn comes when the time is over.
+		err := a.awaitFate(ctx, c, s, min(f.wait, max(until.Sub(a.Now()), time.Millisecond)))
+		if err == nil {
+			err = fateError(v.name()+" run "+s.Run, *s, f.wait)
+		} else {
+			err = cannot(v.name()+" run "+s.Run, err)
+		}
+		if err == nil {
+			fine++
+		} else if first == nil {
+			first = err
+		}
+		if !a.json() {
+			if err := a.print(sentText(*s) + "\n"); err != nil {
+				return err
+			}
+		}
+	}
+	if a.json() {
+		if err := a.document(array(all)); err != nil {
+			return err
+		}
+	}
+	if len(all) == 0 {
+		a.note("there is no live run there whose state allows %s", v.command)
+	}
+	if first != nil && len(all) > 1 {
+		a.note("%s: %d of %s", v.name(), fine, plural(len(all), "run"))
+	}
+	return first
+}
