@@ -26,7 +26,7 @@ func (d *decoder) check(c *Config, drivers map[string]DriverChecks) {
 
 // noSuch notes that the name at p names nothing.
 func (d *decoder) noSuch(p path, what, name string, known []string) {
-	if d.lost {
+	if d.lost || what == "tag" && d.lostTags {
 		return
 	}
 	msg := quote(name) + ", no such " + what

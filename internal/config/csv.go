@@ -27,13 +27,13 @@ func (d *decoder) csv(s source, t tables, c *Config) {
 		f := d.faults[len(d.faults)-1]
 		d.faults = d.faults[:len(d.faults)-1]
 		d.complain(s.path, "%s %s", quote(s.shown), f.Message)
-		d.lost = true
+		d.lostTags = true
 		return
 	}
 	d.file, d.dir = s.shown, dir
 	if line, col, ok := utf8Fault(data); !ok {
 		d.fault("", Pos{d.file, line, col}, "CSV: a byte that is not UTF-8")
-		d.lost = true
+		d.lostTags = true
 		return
 	}
 	data = bytes.TrimPrefix(data, []byte("\xEF\xBB\xBF"))
@@ -81,7 +81,7 @@ func (d *decoder) row(r *rows) ([]cell, bool) {
 				at, msg = r.at(e.Line, e.Column), e.Err.Error()
 			}
 			d.fault("", at, "CSV: %s", msg)
-			d.lost = true
+			d.lostTags = true
 			return nil, false
 		}
 		cells, empty := make([]cell, len(record)), true
@@ -108,9 +108,10 @@ func (r *rows) at(line, col int) Pos {
 // header reads the names of the columns; false where the rows cannot be read
 // by them.
 func (d *decoder) header(r *rows, one kind[Tag]) ([]column, bool) {
+	before := len(d.faults)
 	cells, ok := d.row(r)
 	if !ok {
-		if !d.lost {
+		if len(d.faults) == before {
 			d.fault("", Pos{r.file, 1, 1}, "no columns, allowed a first line with their names, %s among them", pathColumn)
 		}
 		return nil, false
@@ -145,7 +146,7 @@ func (d *decoder) header(r *rows, one kind[Tag]) ([]column, bool) {
 		d.fault("", cells[0].at, "missing column %q", pathColumn)
 		ok = false
 	}
-	d.lost = d.lost || !ok
+	d.lostTags = d.lostTags || !ok
 	return head, ok
 }
 

@@ -38,7 +38,10 @@ type decoder struct {
 	faults []Fault
 	places map[path]place
 	bad    map[path]bool // values that have a fault already
-	lost   bool          // a file could not be read: what refers to a name may be right
+
+	// A file could not be read: what refers to a name may be right.
+	lost     bool // one of conf.d
+	lostTags bool // one of tags_from
 }
 
 func (d *decoder) pos(n *yaml.Node) Pos { return Pos{d.file, n.Line, n.Column} }
