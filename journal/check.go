@@ -15,20 +15,25 @@ import (
 // Open it fails with ErrLocked while a process has the journal. What it finds
 // is in the Report; the error says that it could not look.
 func Check(dir string) (Report, error) {
-	fail := func(err error) (Report, error) {
+	lock, err := lockDir(dir)
+	var r Report
+	if err == nil {
+		r, err = check(dir)
+		err = errors.Join(err, unlock(lock))
+	}
+	if err != nil {
 		return Report{}, fmt.Errorf("cannot check the journal in %s: %w", dir, err)
 	}
-	lock, err := lockDir(dir)
-	if err != nil {
-		return fail(err)
-	}
-	defer lock.Close()
+	return r, nil
+}
+
+func check(dir string) (Report, error) {
 	m, marked, err := readMarker(dir)
 	if err != nil {
-		return fail(err)
+		return Report{}, err
 	}
 	if m.version > formatVersion {
-		return fail(fmt.Errorf("format %d, this one knows %d: %w", m.version, formatVersion, ErrVersion))
+		return Report{}, fmt.Errorf("format %d, this one knows %d: %w", m.version, formatVersion, ErrVersion)
 	}
 	c := checker{Report: Report{Clean: true, Interrupted: !marked || !m.clean}}
 	c.live, c.ended = make(map[uint64]*checkedRun), make(map[uint64]*checkedRun)
@@ -39,7 +44,7 @@ func Check(dir string) (Report, error) {
 		path := filepath.Join(dir, f.name)
 		none, err := missing(path)
 		if err != nil {
-			return fail(err)
+			return Report{}, err
 		}
 		if none {
 			c.say("%s is missing or empty", f.name)
@@ -51,10 +56,10 @@ func Check(dir string) (Report, error) {
 			}
 		})
 		if err != nil {
-			return fail(err)
+			return Report{}, err
 		}
 		if in.format > formatVersion {
-			return fail(fmt.Errorf("%s: format %d, this one knows %d: %w", f.name, in.format, formatVersion, ErrVersion))
+			return Report{}, fmt.Errorf("%s: format %d, this one knows %d: %w", f.name, in.format, formatVersion, ErrVersion)
 		}
 		if in.format == 0 {
 			c.say("%s: the format version is missing", f.name)
@@ -64,7 +69,7 @@ func Check(dir string) (Report, error) {
 		}
 		if len(in.faults) == 0 {
 			if err := c.bbolt(path); err != nil {
-				return fail(err)
+				return Report{}, err
 			}
 		}
 	}

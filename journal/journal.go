@@ -127,7 +127,7 @@ func (j *Journal) release() error {
 		}
 	}
 	if j.lock != nil {
-		errs = append(errs, j.lock.Close())
+		errs = append(errs, unlock(j.lock))
 		j.lock = nil
 	}
 	return errors.Join(errs...)

@@ -36,6 +36,12 @@ func lockDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
+// unlock gives up what lockDir took. The lock is released by itself, not only
+// with the descriptor: a child process that is just being forked still has one.
+func unlock(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}
+
 func write(f *os.File, s string) error {
 	_, err := f.WriteAt([]byte(s), 0)
 	return err
