@@ -1,5 +1,3 @@
-// Package gateway is the process image: the last value of each tag, kept fresh
-// over one link per connection, and the only way to a guarded write.
 package gateway
 
 import (

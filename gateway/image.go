@@ -12,7 +12,7 @@ type cell struct {
 	sample tag.Sample // as watches and plain reads see it; Received is zero before the first
 	exact  tag.Value  // what the device said, where the deadband kept the value before in sample
 	asked  time.Time  // as tag.Update.Asked
-	dirty  bool       // a write came after the sample
+	dirty  bool       // the sample is from before a write, or from before the link came up
 	slots  []*slot    // of the watches
 }
 

@@ -40,7 +40,7 @@ type session struct {
 	data  bool          // a sample came over it; guarded by Gateway.mu
 }
 
-// Faults of a driver, and the end of a link that nobody broke.
+// Faults of a driver that have no error of their own.
 var (
 	errHandle = errors.New("the driver told of an item that does not exist")
 	errEnded  = errors.New("the subscription ended")
@@ -72,15 +72,18 @@ func (l *link) run(ctx, wire context.Context) error {
 	l.status.Since = time.Now()
 	l.g.mu.Unlock()
 	for failures := 0; ctx.Err() == nil; failures++ {
-		err := l.conn.Driver.Connect(ctx)
-		if err == nil {
+		if err := l.conn.Driver.Connect(ctx); err == nil {
 			s := l.up()
-			err = l.serve(ctx, wire, s)
+			ended, end := l.subscribe(ctx, s)
+			err = l.serve(ctx, wire, s, ended)
 			if l.down(s, err, ctx.Err() != nil) {
 				failures = 0
 			}
+			end()
 		} else if ctx.Err() == nil {
-			l.down(nil, fmt.Errorf("cannot connect: %w", err), false)
+			err = fmt.Errorf("cannot connect: %w", err)
+			l.fault(err)
+			l.down(nil, err, false)
 		}
 		pause(ctx, l.backoff(failures))
 	}
@@ -121,6 +124,9 @@ func (l *link) up() *session {
 	l.g.mu.Lock()
 	before, attempts := l.status, l.repeats
 	l.session = s
+	for _, e := range l.tags {
+		l.g.cells[e.number].dirty = true // what it said of the link that was down is over
+	}
 	l.status.State, l.status.Since = Up, now
 	l.repeats = 0
 	select {
@@ -150,9 +156,6 @@ func (l *link) down(s *session, err error, stop bool) (data bool) {
 	if stop {
 		code, err = tag.BadShutdown, nil
 	}
-	if err != nil {
-		l.failed(err)
-	}
 	if l.status.State == Down {
 		l.repeats++
 		return data
@@ -174,6 +177,13 @@ func (l *link) failed(err error) {
 	l.status.LastError = err.Error()
 }
 
+// fault counts a failure.
+func (l *link) fault(err error) {
+	l.g.mu.Lock()
+	defer l.g.mu.Unlock()
+	l.failed(err)
+}
+
 // asked counts a request to the driver, and its failure.
 func (l *link) asked(err error) {
 	l.g.mu.Lock()
@@ -191,18 +201,26 @@ func (l *link) arrived(n int, now time.Time) {
 	l.session.data = true
 }
 
-// serve does the link's work until the session is lost or ctx ends. The error says why it was lost.
-func (l *link) serve(ctx, wire context.Context, s *session) error {
-	ended := make(chan error, 1)
-	if sub, ok := l.conn.Driver.(Subscriber); ok && l.conn.Subscribe {
-		subscription, end := context.WithCancel(ctx)
-		gone := make(chan struct{})
-		go func() {
-			defer close(gone)
-			ended <- sub.Subscribe(subscription, l.items, func(c []tag.Change) { l.g.take(s, c) })
-		}()
-		defer func() { end(); <-gone }()
+// subscribe has the device tell of changes, where that is wanted. ended gets
+// the reason when it does no more; end ends it and waits until it has.
+func (l *link) subscribe(ctx context.Context, s *session) (ended <-chan error, end func()) {
+	sub, ok := l.conn.Driver.(Subscriber)
+	if !ok || !l.conn.Subscribe {
+		return nil, func() {}
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	reason := make(chan error, 1)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		reason <- sub.Subscribe(ctx, l.items, func(c []tag.Change) { l.g.take(s, c) })
+	}()
+	return reason, func() { cancel(); <-gone }
+}
+
+// serve does the link's work until the session is lost or ctx ends. The error
+// says why it was lost.
+func (l *link) serve(ctx, wire context.Context, s *session, ended <-chan error) error {
 	l.align(time.Now())
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -220,7 +238,7 @@ func (l *link) serve(ctx, wire context.Context, s *session) error {
 		if busy {
 			select {
 			case err := <-ended:
-				return lost(err)
+				return l.unsubscribed(err)
 			default:
 				continue
 			}
@@ -229,7 +247,7 @@ func (l *link) serve(ctx, wire context.Context, s *session) error {
 		select {
 		case <-ctx.Done():
 		case err := <-ended:
-			return lost(err)
+			return l.unsubscribed(err)
 		case w := <-l.writes:
 			err = l.write(ctx, wire, s, w)
 		case r := <-l.reads:
@@ -243,11 +261,14 @@ func (l *link) serve(ctx, wire context.Context, s *session) error {
 	return ctx.Err()
 }
 
-func lost(err error) error {
+// unsubscribed counts the end of a subscription and says what it means.
+func (l *link) unsubscribed(err error) error {
 	if err == nil {
 		err = errEnded
 	}
-	return fmt.Errorf("subscription lost: %w", err)
+	err = fmt.Errorf("subscription lost: %w", err)
+	l.fault(err)
+	return err
 }
 
 // read asks the driver and puts what it says into the image. There is one

@@ -257,6 +257,61 @@ func TestSubscriptionLost(t *testing.T) {
 	})
 }
 
+// Once a link is up again nobody is told any more that it was down.
+func TestReadAfterReconnect(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newTeller()
+		d.value(0, tag.Int(7))
+		g := start(t, Config{Connections: []Connection{plc("plc", d)}, Tags: table(polled("a", time.Second))})
+		d.lose <- errors.New("cut")
+		synctest.Wait()
+		expect(t, "while down", show((<-mustWatch(t, g, "a")).Sample), "BadNoCommunication")
+		pass(500 * time.Millisecond)
+		synctest.Wait()
+		ch := mustWatch(t, g, "a")
+		expect(t, "up, and nothing told yet", show(mustRead(t, g, "a", time.Time{})), "7")
+		expect(t, "watched", show((<-ch).Sample), "7")
+	})
+}
+
+// Each failure counts once.
+func TestCounters(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newTeller()
+		d.down = errors.New("no route")
+		g := start(t, Config{Connections: []Connection{plc("plc", d)}, Tags: table(writable("a", time.Second, WriteRule{}), polled("b", 0))})
+		pass(700 * time.Millisecond) // two attempts
+		d.set(func() { d.down = nil })
+		pass(300 * time.Millisecond)
+		synctest.Wait()
+		mustRead(t, g, "a", time.Now())
+		mustWrite(t, g, "a", tag.Int(1))
+		d.tell <- []tag.Change{{Handle: 0}, {Handle: 1}}
+		synctest.Wait()
+		s := g.Links()[0]
+		got := [4]uint64{s.Requests, s.Errors, s.Samples, s.Reconnects}
+		expect(t, "requests, errors, samples, reconnects", got, [4]uint64{2, 2, 3, 0})
+		lose := []func(){
+			func() { d.lose <- errors.New("cut") },
+			func() { d.set(func() { d.readErr = errors.New("cut") }); mustRead(t, g, "a", time.Now()) },
+			func() { d.set(func() { d.writeErr = errors.New("cut") }); mustWrite(t, g, "a", tag.Int(2)) },
+		}
+		for i, f := range lose {
+			f()
+			d.set(func() { d.readErr, d.writeErr = nil, nil })
+			pass(5 * time.Second)
+			synctest.Wait()
+			s := g.Links()[0]
+			expect(t, "state", s.State, Up)
+			expect(t, "errors", s.Errors, uint64(3+i))
+			expect(t, "reconnects", s.Reconnects, uint64(1+i))
+		}
+		expect(t, "requests", g.Links()[0].Requests, 4)
+	})
+}
+
 func TestRunTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
