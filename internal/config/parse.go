@@ -112,29 +112,69 @@ func locate(data []byte) (line, col int) {
 	return good + 1, utf8.RuneCountInString(last[:at]) + 1
 }
 
-// goodLines returns how many of the first lines are YAML by themselves. A
-// prefix can fail and a longer one be good again (a list over several lines),
-// so what the search finds is tried to be extended.
+// goodLines returns how many of the first lines are YAML by themselves, where
+// all of them are not. The parser takes no more of a file than it needs, so the
+// fault is not below the line where it stopped, and mostly just there. Where it
+// is not, something was opened far above and never closed.
 func goodLines(lines []string) int {
 	isGood := func(n int) bool { return isYAML(strings.Join(lines[:n], "")) }
 	const reach = 30
-	good, bad := 0, len(lines)
-	for good+1 < bad {
-		if mid := (good + bad) / 2; isGood(mid) {
-			good = mid
+	bad := min(linesTaken(lines), len(lines)-1) + 1 // longer prefixes fail alike
+	for n := bad - 1; n >= max(0, bad-reach); n-- {
+		if isGood(n) {
+			return n
+		}
+	}
+	// A prefix can fail and a longer one be good again, between the lines of a
+	// list, so each probe looks at a few.
+	good, low := 0, 0
+	for low+1 < bad {
+		mid, found := (low+bad)/2, false
+		for n := mid; n >= max(0, mid-6) && !found; n-- {
+			if isGood(n) {
+				good, found = max(good, n), true
+			}
+		}
+		if found {
+			low = mid
 		} else {
 			bad = mid
 		}
-		if good+1 == bad {
-			for n := good + 2; n <= min(good+reach, len(lines)-1); n++ {
-				if isGood(n) {
-					good, bad = n, len(lines)
-					break
-				}
-			}
+	}
+	for n := min(good+reach, len(lines)-1); n > good; n-- {
+		if isGood(n) {
+			return n
 		}
 	}
 	return good
+}
+
+// linesTaken returns in which line, from 0, the parser gives up.
+func linesTaken(lines []string) int {
+	r := &sipper{text: strings.Join(lines, "")}
+	func() {
+		defer func() { _ = recover() }() // as in documents, which has said so
+		dec := yaml.NewDecoder(r)
+		for dec.Decode(new(yaml.Node)) == nil {
+		}
+	}()
+	return strings.Count(r.text[:max(0, r.taken-1)], "\n")
+}
+
+// sipper hands out one byte at a time and knows how many.
+type sipper struct {
+	text  string
+	taken int
+}
+
+// Read is io.Reader's.
+func (s *sipper) Read(b []byte) (int, error) {
+	if s.taken == len(s.text) || len(b) == 0 {
+		return 0, io.EOF
+	}
+	b[0] = s.text[s.taken]
+	s.taken++
+	return 1, nil
 }
 
 func isYAML(s string) bool {
