@@ -97,7 +97,7 @@ func TestGoesOnAfterRestart(t *testing.T) {
 	})}
 	b := boot(t, dir, engine.Config{}, journal.Options{}, wf)
 	id := b.start(engine.StartRequest{Workflow: "w"})
-	b.await(id, func(i engine.RunInfo) bool { return i.CurrentStep == "" && len(d.written()) == 1 })
+	b.await(id, func(i engine.RunInfo) bool { return i.CurrentStep == "rt.recv" })
 	b.shutdown()
 	b = boot(t, dir, engine.Config{}, journal.Options{}, wf)
 	defer b.shutdown()

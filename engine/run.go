@@ -120,11 +120,11 @@ func (r *Run) update(f func()) {
 	r.mu.Unlock()
 }
 
-// setStep names the step at work. It is shown, and not waited for, so that it
-// costs a lock and nothing else.
+// setStep names the step at work.
 func (r *Run) setStep(name string) {
 	r.mu.Lock()
 	r.step = name
+	r.touch()
 	r.mu.Unlock()
 }
 

@@ -3,6 +3,7 @@ package script
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
@@ -79,7 +80,11 @@ func binary(t *starlark.Thread, op syntax.Token, x, y starlark.Value) (starlark.
 		err = chargeRepeat(t, x, y)
 	case syntax.PERCENT:
 		if s, ok := x.(starlark.String); ok {
-			err = chargeText(t, len(s), y)
+			if _, ok := y.(*starlark.Dict); ok { // "%(a)s%(a)s" % d
+				err = chargeFields(t, len(s), strings.Count(string(s), "%"), []starlark.Value{y})
+			} else {
+				err = chargeText(t, len(s), y)
+			}
 		}
 	}
 	if err != nil {

@@ -1,33 +1,37 @@
 package script
 
 import (
+	"slices"
+
 	"go.starlark.net/starlark"
 )
 
-// chargeText counts the text that is about to be made of a value, n bytes of
-// text apart. A list that stands many times in another has its text as many
+// maxNesting bounds how deeply a value that is shown as text may be nested.
+const maxNesting = 1000
+
+// chargeText counts the text that is about to be made of values, and n bytes of
+// other text. A list that stands many times in another has its text as many
 // times.
 func chargeText(t *starlark.Thread, n int, vs ...starlark.Value) error {
 	b := budgetOf(t)
 	w := writer{left: b.maxMemory - int64(n)}
 	for _, v := range vs {
-		w.value(v, 0)
+		w.value(v)
 	}
 	if w.left < 0 {
-		return b.exceeded("a single text is more than the %d bytes that a run may hold", b.maxMemory)
+		return b.exceeded("a single text would have more than the %d bytes that a run may hold", b.maxMemory)
 	}
 	return b.charge(t, int(b.maxMemory-w.left))
 }
 
-// writer adds up how long a value's text is, until nothing is left.
-type writer struct{ left int64 }
+// writer subtracts how long a value's text is, until nothing is left.
+type writer struct {
+	left int64
+	path []starlark.Value // the lists and dicts that it is in
+}
 
-func (w *writer) value(v starlark.Value, depth int) {
+func (w *writer) value(v starlark.Value) {
 	w.left -= 2
-	if w.left < 0 || depth > 1000 {
-		w.left = -1 // deeper than what a stack should bear
-		return
-	}
 	switch v := v.(type) {
 	case starlark.String:
 		w.left -= int64(len(v))
@@ -35,57 +39,61 @@ func (w *writer) value(v starlark.Value, depth int) {
 		w.left -= 4 * int64(len(v))
 	case starlark.Int:
 		w.left -= int64(bitLen(v)) / 3
+	case *starlark.List:
+		if !slices.Contains(w.path, starlark.Value(v)) { // else its text is "[...]"
+			w.within(v, v.Len(), v.Index)
+		}
+	case starlark.Tuple:
+		w.within(starlark.None, v.Len(), v.Index)
 	case *starlark.Dict:
-		for k, e := range v.Entries() {
-			w.value(k, depth+1)
-			w.value(e, depth+1)
-			if w.left < 0 {
-				return
-			}
+		if !slices.Contains(w.path, starlark.Value(v)) {
+			items := v.Items()
+			w.within(v, 2*len(items), func(i int) starlark.Value { return items[i/2][i%2] })
 		}
 	case *starlark.Set:
-		for e := range v.Elements() {
-			if w.value(e, depth+1); w.left < 0 {
-				return
-			}
-		}
-	case starlark.Indexable: // lists, tuples
-		if _, lazy := v.(interface{ Elements() }); !lazy {
-			w.elements(v, depth)
-		}
-	case starlark.HasAttrs:
-		w.attrs(v, depth)
+		w.within(starlark.None, v.Len(), elementAt(v))
 	default:
-		w.left -= 30
+		w.other(v)
 	}
 }
 
-func (w *writer) elements(v starlark.Indexable, depth int) {
-	switch v.(type) {
-	case *starlark.List, starlark.Tuple:
-		for i := range v.Len() {
-			if w.value(v.Index(i), depth+1); w.left < 0 {
-				return
-			}
-		}
-	default: // a range, the bytes of a string: their text is that of their origin
-		w.left -= int64(v.Len())
-	}
-}
-
-func (w *writer) attrs(v starlark.HasAttrs, depth int) {
-	if v.Type() != "struct" {
-		w.left -= 30
+func (w *writer) within(v starlark.Value, n int, at func(int) starlark.Value) {
+	if len(w.path) == maxNesting {
+		w.left = -1
 		return
 	}
-	for _, name := range v.AttrNames() {
-		w.left -= int64(len(name))
-		a, err := v.Attr(name)
-		if err != nil || a == nil {
-			continue
+	w.path = append(w.path, v)
+	for i := 0; i < n && w.left >= 0; i++ {
+		w.value(at(i))
+	}
+	w.path = w.path[:len(w.path)-1]
+}
+
+func (w *writer) other(v starlark.Value) {
+	switch v := v.(type) {
+	case starlark.HasAttrs:
+		names := v.AttrNames()
+		if v.Type() != "struct" {
+			break
 		}
-		if w.value(a, depth+1); w.left < 0 {
-			return
+		w.within(starlark.None, len(names), func(i int) starlark.Value {
+			w.left -= int64(len(names[i]))
+			a, err := v.Attr(names[i])
+			if err != nil || a == nil {
+				return starlark.None
+			}
+			return a
+		})
+		return
+	case starlark.Sequence: // a range, the bytes of a string
+		if v.Type() != "range" {
+			w.left -= int64(v.Len())
 		}
 	}
+	w.left -= 40
+}
+
+func elementAt(s *starlark.Set) func(int) starlark.Value {
+	all := slices.Collect(s.Elements())
+	return func(i int) starlark.Value { return all[i] }
 }
