@@ -28,6 +28,9 @@ func toVariant(v tag.Value, t nodeType) (*ua.Variant, error) {
 	if !ok {
 		return nil, fmt.Errorf("values of the server's type %s cannot be written", typeName(t.base))
 	}
+	if t.base == ua.TypeIDByteString && dims > 0 { // the library would send an empty body
+		return nil, errors.New("a list of ByteStrings cannot be written")
+	}
 	r, err := build(v, t.base, elem, dims)
 	if err != nil {
 		return nil, err

@@ -106,12 +106,13 @@ func (s *session) send(ctx context.Context, req *ua.WriteRequest) tag.Outcome {
 // judge returns the outcome that a write's own result means.
 func judge(code tag.StatusCode) tag.Outcome {
 	o := tag.Outcome{Result: tag.Rejected, Status: code}
+	bare := ua.StatusCode(code &^ 0xFFFF) // without its flags
 	switch {
-	case ua.StatusCode(code) == ua.StatusGoodCompletesAsynchronously:
+	case bare == ua.StatusGoodCompletesAsynchronously:
 		o.Result, o.Detail = tag.Unknown, "the server took the value and does not say what becomes of it"
 	case code.IsGood():
 		o.Result = tag.Accepted
-	case code.IsUncertain(), undecided(ua.StatusCode(code)):
+	case code.IsUncertain(), undecided(bare):
 		o.Result, o.Detail = tag.Unknown, "the server does not know whether its device took the value"
 	}
 	return o
