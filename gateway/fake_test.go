@@ -227,10 +227,13 @@ func mustWatch(t *testing.T, g *Gateway, paths ...tag.Path) <-chan tag.Update {
 	return ch
 }
 
-// show is a sample in short: its value, or its status if that is not Good.
+// show is a sample in short: its value, and its status where that is not Good.
 func show(s tag.Sample) string {
-	if s.Status != tag.Good {
+	switch {
+	case s.Status.IsBad():
 		return s.Status.String()
+	case s.Status != tag.Good:
+		return s.Value.String() + " " + s.Status.String()
 	}
 	return s.Value.String()
 }

@@ -30,8 +30,8 @@ func TestDeadband(t *testing.T) {
 			{tag.Float(10.5), tag.Good, "10", "10.5"},
 			{tag.Float(9.5), tag.Good, "10", "9.5"},
 			{tag.Float(10.51), tag.Good, "10.51", "10.51"},
-			{tag.Float(10.52), tag.Uncertain, "Uncertain", "Uncertain"},
-			{tag.Float(10.51), tag.Uncertain, "Uncertain", "Uncertain"},
+			{tag.Float(10.52), tag.Uncertain, "10.52 Uncertain", "10.52 Uncertain"},
+			{tag.Float(10.51), tag.Uncertain, "10.52 Uncertain", "10.51 Uncertain"},
 			{tag.Float(10.51), tag.Good, "10.51", "10.51"},
 			{tag.None(), tag.BadSensorFailure, "BadSensorFailure", "BadSensorFailure"},
 			{tag.Float(10.51), tag.Good, "10.51", "10.51"},
@@ -139,7 +139,7 @@ func TestSnapshot(t *testing.T) {
 		for i, s := range g.Snapshot() {
 			got[i] = show(s)
 		}
-		expect(t, "b, c, z", got, [3]string{"BadWaitingForInitialData", "UncertainLastUsableValue", "0"})
+		expect(t, "b, c, z", got, [3]string{"BadWaitingForInitialData", "0 UncertainLastUsableValue", "0"})
 		d.set(func() { expect(t, "requests", len(d.reads), requests) })
 	})
 }

@@ -88,7 +88,11 @@ func TestWatchCloses(t *testing.T) {
 		expect(t, "slots left", len(g.cells[0].slots), 1)
 		expect(t, "the other watch goes on", show((<-other).Sample), "0")
 		stop()
-		for range other { // ends, because the gateway has
+		select {
+		case _, open := <-other:
+			expect(t, "the other watch is open after Run has returned", open, false)
+		default:
+			t.Error("the other watch is open after Run has returned")
 		}
 		expect(t, "slots left", len(g.cells[0].slots), 0)
 		if _, open := <-mustWatch(t, g, "a"); open {
@@ -126,4 +130,28 @@ func TestWatchNothing(t *testing.T) {
 			t.Errorf("delivered %v", u)
 		}
 	})
+}
+
+// A sample that comes while the one before is being handed over is delivered next.
+func TestWatchHandover(t *testing.T) {
+	t.Parallel()
+	w := &watcher{g: &Gateway{}, wake: make(chan struct{}, 1), queue: make([]*slot, 2)}
+	a, b := &slot{w: w}, &slot{w: w}
+	put := func(s *slot, v int64) { s.put(tag.Update{Sample: tag.Sample{Value: tag.Int(v)}}) }
+	put(a, 1)
+	put(b, 2)
+	s, _, count := w.front()
+	put(a, 3)
+	w.delivered(s, count)
+	for _, want := range []string{"2", "3"} {
+		s, u, count := w.front()
+		if s == nil {
+			t.Fatalf("%s was lost", want)
+		}
+		expect(t, "delivered", show(u.Sample), want)
+		w.delivered(s, count)
+	}
+	if s, u, _ := w.front(); s != nil {
+		t.Errorf("delivered once more: %v", u)
+	}
 }

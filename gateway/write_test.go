@@ -128,7 +128,13 @@ func TestWriteNotQueuedOverDisconnect(t *testing.T) {
 		d.set(func() { d.readTakes, d.readErr, d.down = 5*time.Second, errors.New("cut"), errors.New("no route") })
 		pass(time.Second) // a scan is on the wire that will fail
 		begin := time.Now()
+		read := make(chan string)
+		go func() {
+			s := mustRead(t, g, "a", time.Now())
+			read <- show(s) + " after " + time.Since(begin).String()
+		}()
 		out := mustWrite(t, g, "a", tag.Int(1))
+		expect(t, "read behind it", <-read, "BadNoCommunication after 4.9s")
 		expect(t, "write behind it", out, tag.Outcome{Result: tag.Rejected, Status: tag.BadNoCommunication, Detail: "connection plc was lost before the write was sent"})
 		expect(t, "told after", time.Since(begin), 4900*time.Millisecond)
 		begin = time.Now()
