@@ -32,7 +32,8 @@ func Example() {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error)
+	defer cancel()
+	ended := make(chan error, 1)
 	go func() { ended <- g.Run(ctx) }()
 
 	updates, err := g.Watch(ctx, "valve/fb")
