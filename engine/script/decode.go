@@ -33,7 +33,7 @@ func decode(r value.Raw) (starlark.Value, error) {
 
 // decodeCounted is decode on a run's thread: what it makes is counted.
 func decodeCounted(t *starlark.Thread, r value.Raw) (starlark.Value, error) {
-	if err := budgetOf(t).charge(t, 16*len(r)/3); err != nil {
+	if err := budgetOf(t).work(t, uint64(len(r))*16/bytesPerStep); err != nil { // a byte may become an element of a list
 		return nil, err
 	}
 	return decode(r)

@@ -25,7 +25,7 @@ func guards() starlark.StringDict {
 	d := starlark.StringDict{}
 	for _, op := range binaryOps {
 		d[op.String()] = starlark.NewBuiltin(op.String(), func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
-			return binary(t, op, args[0], args[1])
+			return operate(t, op, args[0], args[1])
 		})
 		assign := op - syntax.PLUS + syntax.PLUS_EQ
 		d[assign.String()] = starlark.NewBuiltin(assign.String(), func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
@@ -71,9 +71,9 @@ func made(t *starlark.Thread, v starlark.Value) (starlark.Value, error) {
 	return v, budgetOf(t).charge(t, sizeOf(v))
 }
 
-// binary is a binary operation whose result is counted: before it is made where
+// operate is a binary operation whose result is counted: before it is made where
 // it can be much more than its operands.
-func binary(t *starlark.Thread, op syntax.Token, x, y starlark.Value) (starlark.Value, error) {
+func operate(t *starlark.Thread, op syntax.Token, x, y starlark.Value) (starlark.Value, error) {
 	var err error
 	switch op {
 	case syntax.STAR:
@@ -177,7 +177,7 @@ func (a augend) Binary(_ syntax.Token, x starlark.Value, _ starlark.Side) (starl
 			return x, update(a.thread, x, y)
 		}
 	}
-	return binary(a.thread, a.op, x, a.y)
+	return operate(a.thread, a.op, x, a.y)
 }
 
 // extend appends the elements of y to x, which may be the same list.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 )
 
 type builtinFunc = func(t *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error)
@@ -134,7 +135,7 @@ func (s *sorter) Less(i, j int) bool {
 	if s.reverse {
 		i, j = j, i
 	}
-	less, err := starlark.Compare(lessThan, s.keys[i], s.keys[j])
+	less, err := starlark.Compare(syntax.LT, s.keys[i], s.keys[j])
 	if err != nil && s.err == nil {
 		s.err = err
 	}
