@@ -226,39 +226,38 @@ func (l *link) serve(ctx, wire context.Context, s *session, ended <-chan error) 
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		busy, err := l.requests(ctx, wire, s)
-		if err != nil {
-			return err
+		if c := l.due(time.Now()); err == nil && c != nil {
+			busy, err = true, l.scan(ctx, s, c)
 		}
-		if c := l.due(time.Now()); c != nil {
-			if err := l.scan(ctx, s, c); err != nil {
-				return err
-			}
-			busy = true
-		}
+		wait := l.idle(time.Now())
 		if busy {
-			select {
-			case err := <-ended:
-				return l.unsubscribed(err)
-			default:
-				continue
-			}
+			wait = 0
 		}
-		timer.Reset(l.idle(time.Now()))
-		select {
-		case <-ctx.Done():
-		case err := <-ended:
-			return l.unsubscribed(err)
-		case w := <-l.writes:
-			err = l.write(ctx, wire, s, w)
-		case r := <-l.reads:
-			err = l.answer(ctx, s, r)
-		case <-timer.C:
+		if err == nil {
+			timer.Reset(wait)
+			err = l.next(ctx, wire, s, ended, timer.C)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return ctx.Err()
+}
+
+// next waits for one thing to do, and does it if it is a request.
+func (l *link) next(ctx, wire context.Context, s *session, ended <-chan error, due <-chan time.Time) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case err := <-ended:
+		return l.unsubscribed(err)
+	case w := <-l.writes:
+		return l.write(ctx, wire, s, w)
+	case r := <-l.reads:
+		return l.answer(ctx, s, r)
+	case <-due:
+		return nil
+	}
 }
 
 // unsubscribed counts the end of a subscription and says what it means.

@@ -183,7 +183,7 @@ func TestDeadLinkSlowsNoOther(t *testing.T) {
 		tags[0].Connection, tags[1].Connection = "dead", "live"
 		tags[1].Write = &WriteRule{}
 		g := start(t, Config{Connections: []Connection{plc("dead", dead), plc("live", live)}, Tags: table(tags...)})
-		go g.Read(t.Context(), "dead", time.Now()) //nolint:errcheck // it never ends before the test
+		go g.Read(t.Context(), "dead", time.Now()) // it never ends before the test
 		begin := time.Now()
 		mustRead(t, g, "live", time.Now().Add(time.Nanosecond))
 		mustWrite(t, g, "live", tag.Int(1))

@@ -28,8 +28,8 @@ func (g *Gateway) Read(ctx context.Context, p tag.Path, notBefore time.Time) (ta
 	if err != nil {
 		return tag.Sample{}, err
 	}
-	if err := ctx.Err(); err != nil {
-		return tag.Sample{}, err
+	if ctx.Err() != nil {
+		return tag.Sample{}, ctx.Err()
 	}
 	s, code, err := e.link.wait(ctx)
 	if err != nil {

@@ -162,7 +162,7 @@ func TestWriteWithdrawn(t *testing.T) {
 			t.Errorf("a ctx that has ended: %v", err)
 		}
 		d.set(func() { d.readTakes = 2 * time.Second })
-		go g.Read(t.Context(), "a", time.Now().Add(time.Nanosecond)) //nolint:errcheck // keeps the link busy
+		go g.Read(t.Context(), "a", time.Now().Add(time.Nanosecond)) // keeps the link busy
 		synctest.Wait()
 		queued, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -246,7 +246,7 @@ func TestWritesFirst(t *testing.T) {
 		for range 100 {
 			go func() {
 				for ctx.Err() == nil {
-					g.Write(ctx, "b", tag.Int(1)) //nolint:errcheck // ends with ctx
+					g.Write(ctx, "b", tag.Int(1)) // ends with ctx
 				}
 			}()
 		}

@@ -120,7 +120,7 @@ func (a *address) behave(values map[string]string) (err error) {
 			return fmt.Errorf("%s and %s exclude each other", key, k.key)
 		}
 		key, goes, a.does = k.key, k.goes, k.does
-		if err := k.parse(v); err != nil {
+		if err = k.parse(v); err != nil {
 			return fmt.Errorf("parameter %s: %w", key, err)
 		}
 	}
@@ -191,8 +191,8 @@ func (a *address) begin(values map[string]string) (err error) {
 	switch {
 	case a.typ == tag.TypeString:
 	case a.typ == tag.TypeBytes:
-		b, err := base64.StdEncoding.DecodeString(s)
-		if err != nil {
+		var b []byte
+		if b, err = base64.StdEncoding.DecodeString(s); err != nil {
 			return fmt.Errorf("parameter init: %q is not base64", s)
 		}
 		v = tag.Bytes(b)
