@@ -13,8 +13,8 @@ import (
 // confirmStep is tags.write_confirm.
 type confirmStep struct{ writeStep }
 
-func newConfirm(t Tags, staleAfter time.Duration) confirmStep {
-	return confirmStep{writeStep{
+func newConfirm(t Tags, staleAfter time.Duration) *confirmStep {
+	return &confirmStep{writeStep{
 		described: described{"tags.write_confirm", []engine.Param{required("path"), required("value"),
 			optional("confirm_path", nil), optional("timeout_ms", int64(10000)), optional("poll_ms", int64(250))}},
 		tags:       t,
@@ -142,13 +142,13 @@ func (c confirmStep) Recover(ctx context.Context, a engine.Args) (engine.Recover
 // path and value. It fails with NotConfirmed where the tag does not read back
 // as written in time.
 func SafeWrite(t Tags) engine.Step {
-	return safeStep{described{"tags.safe_write", []engine.Param{required("path"), required("value")}}, newConfirm(t, 0)}
+	return &safeStep{described{"tags.safe_write", []engine.Param{required("path"), required("value")}}, newConfirm(t, 0)}
 }
 
 // safeStep is a confirmed write that fails if it is not confirmed.
 type safeStep struct {
 	described
-	confirm confirmStep
+	confirm *confirmStep
 }
 
 // Effect says that each write is one.

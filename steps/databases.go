@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	_ "github.com/go-sql-driver/mysql"
@@ -38,15 +39,16 @@ type Database struct {
 // it is first used: one that is down never keeps the gateway from starting.
 type Databases struct{ byName map[string]*database }
 
-// database is one of Databases. pool and ledger are guarded by mu.
+// database is one of Databases. mu guards pool and closed, and is never held
+// during I/O.
 type database struct {
 	Database
 	dialect dialect
+	ledger  atomic.Bool // the table holdfast_steps is known to be there
 
 	mu     sync.Mutex
 	pool   *sql.DB
 	closed bool
-	ledger bool // the table holdfast_steps is known to be there
 }
 
 // NewDatabases checks the list. It opens nothing.
@@ -127,53 +129,70 @@ func (d *database) open() (*sql.DB, error) {
 	return pool, nil
 }
 
-// begin connects and begins a transaction, which lives until cancel is called.
-// Nothing has been done when it fails.
-func (d *database) begin(ctx context.Context, opts *sql.TxOptions) (*session, error) {
-	var err error
-	for range 3 { // a connection that died in the pool shows only when it is used
-		var s *session
-		if s, err = d.beginOnce(ctx, opts); err == nil {
-			return s, nil
+// connect returns a connection that is alive. Its error is a StepError, or why
+// ctx ended.
+func (d *database) connect(ctx context.Context) (*sql.Conn, error) {
+	pool, err := d.open()
+	if err == nil {
+		limited, cancel := limit(ctx)
+		defer cancel()
+		var conn *sql.Conn
+		if conn, err = pool.Conn(limited); err == nil {
+			return conn, nil
 		}
-		if !errors.Is(err, driver.ErrBadConn) || ctx.Err() != nil {
-			break
-		}
+		err = ended(limited, err)
 	}
 	return nil, ended(ctx, engine.Errorf("ConnectionFailed", "cannot connect to database %s: %v", d.Name, err))
 }
 
-func (d *database) beginOnce(ctx context.Context, opts *sql.TxOptions) (*session, error) {
-	pool, err := d.open()
-	if err != nil {
-		return nil, err
+// limit bounds what should take no time.
+func limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, connectLimit, fmt.Errorf("no answer within %v", connectLimit))
+}
+
+// begin begins a transaction on a connection of its own. Nothing has been done
+// when it fails; the error is a StepError, or why ctx ended.
+func (d *database) begin(ctx context.Context, opts *sql.TxOptions) (*session, error) {
+	for try := 1; ; try++ {
+		conn, err := d.connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s, err := d.beginOn(ctx, conn, opts)
+		switch {
+		case err == nil:
+			return s, nil
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case answered(err):
+			return nil, engine.Errorf("SQLError", "database %s: %v", d.Name, err)
+		case try > maxIdle: // more than the pool could have kept: this one was new
+			return nil, engine.Errorf("ConnectionFailed", "cannot connect to database %s: %v", d.Name, err)
+		}
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, connectLimit, fmt.Errorf("no answer within %v", connectLimit))
+}
+
+func (d *database) beginOn(ctx context.Context, conn *sql.Conn, opts *sql.TxOptions) (*session, error) {
+	limited, cancel := limit(ctx)
 	defer cancel()
-	conn, err := pool.Conn(limited)
-	if err != nil {
-		return nil, ended(limited, err)
-	}
-	s := &session{db: d, conn: conn, readOnly: opts.ReadOnly}
 	if opts.ReadOnly && d.dialect.lock != "" {
 		if _, err := conn.ExecContext(limited, d.dialect.lock); err != nil {
-			return nil, errors.Join(err, conn.Close())
+			return nil, errors.Join(ended(limited, err), conn.Close())
 		}
 	}
 	// The transaction outlives ctx by as much as its end takes: whether it was
 	// committed must be known.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	s.end = end
-	s.detach = context.AfterFunc(limited, end)
+	s := &session{db: d, conn: conn, readOnly: opts.ReadOnly, end: end, detach: context.AfterFunc(limited, end)}
 	if d.dialect.undo {
 		opts = nil
 	}
-	s.tx, err = conn.BeginTx(life, opts)
+	tx, err := conn.BeginTx(life, opts)
+	s.tx = tx
 	if !s.detach() && err == nil {
-		err = errors.Join(context.Cause(limited), s.tx.Rollback())
+		err = context.Cause(limited)
 	}
 	if err != nil {
-		s.tx = nil
 		s.close()
 		return nil, ended(limited, err)
 	}

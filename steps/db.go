@@ -15,8 +15,8 @@ import (
 func DBSteps(d *Databases) []engine.Step {
 	params := []engine.Param{required("dbName"), required("sql"), optional("args", nil)}
 	return []engine.Step{
-		queryStep{described{"db.query", params}, d},
-		updateStep{described{"db.update", params}, d},
+		&queryStep{described{"db.query", params}, d},
+		&updateStep{described{"db.update", params}, d},
 	}
 }
 

@@ -89,10 +89,10 @@ func (d dialect) private(dsn string) bool {
 	return d.driver == "sqlite" && (strings.Contains(dsn, ":memory:") || strings.Contains(dsn, "mode=memory"))
 }
 
-// refusedCommit reports whether the error of a commit says that the database
-// has rolled the transaction back. Any other error leaves that open: the
-// connection may have broken between the commit and its answer.
-func refusedCommit(err error) bool {
+// answered reports whether an error is the database's own word, so that a
+// statement or a commit has not been done. Any other error is about the
+// connection, which may have broken between a commit and its answer.
+func answered(err error) bool {
 	var (
 		pg *pgconn.PgError
 		my *mysql.MySQLError

@@ -36,7 +36,7 @@ func HTTPSteps(allow []string) ([]engine.Step, error) {
 	if t, ok := http.DefaultTransport.(*http.Transport); ok {
 		client.Transport = t.Clone()
 	}
-	return []engine.Step{requestStep{described{"http.request", []engine.Param{required("method"), required("url"),
+	return []engine.Step{&requestStep{described{"http.request", []engine.Param{required("method"), required("url"),
 		optional("headers", nil), optional("params", nil), optional("data", nil), optional("json_body", nil),
 		optional("timeout_ms", int64(10000))}}, client, rules}}, nil
 }

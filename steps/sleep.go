@@ -12,8 +12,8 @@ import (
 // when cancelled, and sleep what is left after a restart.
 func SleepSteps() []engine.Step {
 	return []engine.Step{
-		sleepStep{described{"sleep.sleep_chunked", []engine.Param{required("total_ms"), optional("chunk_ms", int64(250))}}, "total_ms", true},
-		sleepStep{described{"sleep.sleep_ms", []engine.Param{required("ms")}}, "ms", false},
+		&sleepStep{described{"sleep.sleep_chunked", []engine.Param{required("total_ms"), optional("chunk_ms", int64(250))}}, "total_ms", true},
+		&sleepStep{described{"sleep.sleep_ms", []engine.Param{required("ms")}}, "ms", false},
 	}
 }
 

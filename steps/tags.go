@@ -15,8 +15,8 @@ import (
 // by itself.
 func TagSteps(t Tags, staleAfter time.Duration) []engine.Step {
 	return []engine.Step{
-		readStep{described{"tags.read", []engine.Param{required("path")}}, t},
-		writeStep{described{"tags.write", []engine.Param{required("path"), required("value")}}, t, staleAfter},
+		&readStep{described{"tags.read", []engine.Param{required("path")}}, t},
+		&writeStep{described{"tags.write", []engine.Param{required("path"), required("value")}}, t, staleAfter},
 		newConfirm(t, staleAfter),
 	}
 }

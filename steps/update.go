@@ -83,7 +83,7 @@ func (s *statement) commit(ctx context.Context, t *session) error {
 	}
 	defer time.AfterFunc(commitLimit, t.end).Stop()
 	err := t.tx.Commit()
-	if err == nil || refusedCommit(err) {
+	if err == nil || answered(err) {
 		return s.failed(context.WithoutCancel(ctx), err)
 	}
 	e := engine.Errorf("OutcomeUnknown", "database %s did not answer the commit, the update may or may not have had its effect: %v", s.db.Name, err)
@@ -115,28 +115,38 @@ func (s *statement) lookUp(ctx context.Context, t *session) (n int64, found bool
 	return n, true, nil
 }
 
-// createLedger makes the table holdfast_steps if it is not there. It is done
-// outside any transaction, as MySQL would end one.
+// createLedger makes the table holdfast_steps if it is not there: a user who
+// may not create tables can be given one. It is done outside any transaction,
+// as MySQL would end one.
 func (d *database) createLedger(ctx context.Context) error {
-	pool, err := d.open()
-	if err != nil {
-		return engine.Errorf("ConnectionFailed", "cannot connect to database %s: %v", d.Name, err)
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.ledger {
+	if d.ledger.Load() {
 		return nil
 	}
-	for range 2 { // another gateway may be making it: the second time it is there
-		limited, cancel := context.WithTimeout(ctx, connectLimit)
-		_, err = pool.ExecContext(limited, d.dialect.create)
-		cancel()
-		if err == nil {
-			d.ledger = true
+	conn, err := d.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close() // gives it back to the pool
+	for range 2 {      // somebody else may be making it: the second time it is there
+		if err = d.ensureLedger(ctx, conn); err == nil {
+			d.ledger.Store(true)
 			return nil
 		}
 	}
 	return ended(ctx, engine.Errorf("SQLError", "database %s: cannot create the table holdfast_steps: %v", d.Name, err))
+}
+
+func (d *database) ensureLedger(ctx context.Context, conn *sql.Conn) error {
+	limited, cancel := limit(ctx)
+	defer cancel()
+	var digest string
+	var n int64
+	err := conn.QueryRowContext(limited, d.dialect.find, "", 0, 0).Scan(&digest, &n)
+	if err == nil || errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	_, err = conn.ExecContext(limited, d.dialect.create)
+	return ended(limited, err)
 }
 
 // failed makes a step's failure of a database's error; nil stays nil.

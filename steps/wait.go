@@ -11,7 +11,7 @@ import (
 
 // WaitSteps returns wait.until_tag_equals.
 func WaitSteps(t Tags) []engine.Step {
-	return []engine.Step{untilStep{described{"wait.until_tag_equals", []engine.Param{required("path"), required("expected"),
+	return []engine.Step{&untilStep{described{"wait.until_tag_equals", []engine.Param{required("path"), required("expected"),
 		optional("timeout_ms", int64(10000)), optional("poll_ms", int64(250))}}, t}}
 }
 
