@@ -30,6 +30,7 @@ type Engine struct {
 	base    context.Context // lifetime of all runs; ends with errShutdown
 	halt    context.CancelCauseFunc
 	slots   chan struct{} // one a run that executes
+	ready   chan struct{} // closed when Run has begun
 	wg      sync.WaitGroup
 
 	mu        sync.Mutex // guards what follows; never held during I/O
@@ -73,7 +74,7 @@ func New(cfg Config, j *journal.Journal) (*Engine, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	e := &Engine{cfg: cfg, journal: j, workflows: map[string]Workflow{}, runs: map[string]*Run{}, dedup: map[string]string{},
-		starting: map[string]chan struct{}{}, slots: make(chan struct{}, cfg.Workers)}
+		starting: map[string]chan struct{}{}, ready: make(chan struct{}), slots: make(chan struct{}, cfg.Workers)}
 	e.writers.New = func() any { return j.Writer() }
 	e.base, e.halt = context.WithCancelCause(context.Background())
 	return e, nil
@@ -126,6 +127,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	e.waiting = nil
 	e.mu.Unlock()
+	close(e.ready)
 	<-ctx.Done()
 	e.mu.Lock()
 	e.phase = phaseStopping
@@ -134,6 +136,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.wg.Wait()
 	return nil
 }
+
+// Ready is closed when Run has begun, and Start is possible.
+func (e *Engine) Ready() <-chan struct{} { return e.ready }
 
 // launch starts a run's goroutine. The caller holds e.mu, so that no run is
 // launched behind Run's back.

@@ -193,6 +193,7 @@ func tryBoot(t testing.TB, dir string, cfg engine.Config, o journal.Options, ws 
 			t.Error(err)
 		}
 	}()
+	<-b.e.Ready()
 	return b, nil
 }
 
@@ -208,17 +209,11 @@ func (b *box) shutdown() {
 
 func (b *box) start(q engine.StartRequest) string {
 	b.t.Helper()
-	for {
-		s, err := b.e.Start(b.t.Context(), q)
-		var p *engine.Problem
-		if errors.As(err, &p) && p.Code == engine.Unavailable && b.j.Err() == nil {
-			continue // Run has not begun yet
-		}
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		return s.ID
+	s, err := b.e.Start(b.t.Context(), q)
+	if err != nil {
+		b.t.Fatal(err)
 	}
+	return s.ID
 }
 
 // await waits until the run is as f wants it.

@@ -108,7 +108,11 @@ func eachOption(of string, args starlark.Tuple, kwargs []starlark.Tuple, known [
 }
 
 func badOption(name string, v starlark.Value, want string) error {
-	return fmt.Errorf("%s is %.60s, not %s", name, v, want)
+	shown := v.Type()
+	if w := (writer{left: 60}); w.fits(v) {
+		shown = v.String()
+	}
+	return fmt.Errorf("%s is %s, not %s", name, shown, want)
 }
 
 func (w *workflowDef) option(name string, v starlark.Value) error {
@@ -127,7 +131,7 @@ func (w *workflowDef) option(name string, v starlark.Value) error {
 	case "timeout_s":
 		d, ok := duration(v)
 		if !ok || d == 0 {
-			return badOption(name, v, "a number of seconds, more than 0")
+			return badOption(name, v, "a number of seconds above 0")
 		}
 		w.conf.Timeout = d
 	case "queue":

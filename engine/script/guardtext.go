@@ -57,6 +57,12 @@ func (w *writer) value(v starlark.Value) {
 	}
 }
 
+// fits reports whether a value's text is no longer than what is left.
+func (w *writer) fits(v starlark.Value) bool {
+	w.value(v)
+	return w.left >= 0
+}
+
 func (w *writer) within(v starlark.Value, n int, at func(int) starlark.Value) {
 	if len(w.path) == maxNesting {
 		w.left = -1

@@ -53,6 +53,7 @@ func (f *Front) predeclare() error {
 	}
 	f.modules["holdfast"] = merge(decorators, instance, library, tools)
 	f.predeclared = merge(f.modules["holdfast"], guardedUniverse(), guardedMethods(), guards())
+	f.names = append(sortedKeys(f.modules["holdfast"]), sortedKeys(starlark.Universe)...)
 	for path, names := range f.modules {
 		if names[wholeModule] != nil {
 			return fmt.Errorf("module %s has a name that no module may have", path)

@@ -130,7 +130,7 @@ func (p *prepared) decorated(first token, pending []decorator) {
 	case first.col > 1:
 		p.fault(first.place(), "a decorator stands only above a def at the top level of the file")
 	default:
-		p.fault(pending[0].at, "a decorator stands above a def: what follows at line %d is none", first.line)
+		p.fault(pending[0].at, "a decorator stands above a def: what follows, at line %d, is not one", first.line)
 	}
 }
 

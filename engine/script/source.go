@@ -44,6 +44,9 @@ func (f *Front) compile(name string, text []byte) *source {
 	p := prepare(name, string(text), opts)
 	if len(p.faults) > 0 {
 		s.faults = p.faults
+		for _, im := range p.imports { // whose files may be missing, too
+			s.loads = append(s.loads, f.load(im))
+		}
 		return s
 	}
 	file, err := opts.Parse(name, p.text, 0)
@@ -58,7 +61,7 @@ func (f *Front) compile(name string, text []byte) *source {
 	rw.stmts(file.Stmts)
 	s.program, err = starlark.FileProgram(file, f.predeclared.Has)
 	if err != nil {
-		p.resolveFaults(err)
+		p.resolveFaults(err, f)
 	}
 	s.faults = p.faults
 	return s
@@ -75,7 +78,7 @@ func (p *prepared) syntaxFault(err error) {
 }
 
 // resolveFaults takes the errors of Starlark's resolver, which finds all.
-func (p *prepared) resolveFaults(err error) {
+func (p *prepared) resolveFaults(err error, f *Front) {
 	var list resolve.ErrorList
 	if !errors.As(err, &list) {
 		p.fault(place{}, "%v", err)
@@ -85,8 +88,11 @@ func (p *prepared) resolveFaults(err error) {
 		msg := e.Msg
 		if name, ok := strings.CutPrefix(msg, "undefined: "); ok {
 			name, _, _ = strings.Cut(name, " ")
-			if hint := missing[name]; hint != "" {
-				msg = "undefined: " + name + ": " + hint
+			if msg = missing[name]; msg == "" {
+				msg = e.Msg
+				if !strings.Contains(msg, "did you mean") {
+					msg += suggest(name, f.names)
+				}
 			}
 		}
 		p.fault(at(e.Pos), "%s", msg)
@@ -162,16 +168,22 @@ func (b *builder) pass(stmts []syntax.Stmt) {
 	}
 }
 
-// importation makes a load statement of an import.
-func (b *builder) importation(im *importation) syntax.Stmt {
+// load says what an import wants.
+func (f *Front) load(im *importation) load {
 	l := load{key: im.module, shown: im.module, at: im.modAt, names: im.names}
 	if im.as != nil {
 		l.names = []imported{{wholeModule, im.as.as, im.as.nameAt, im.as.asAt}}
 	}
-	if b.front.modules[im.module] == nil {
+	if f.modules[im.module] == nil {
 		l.key = strings.ReplaceAll(im.module, ".", "/") + ".star"
 		l.shown = l.key
 	}
+	return l
+}
+
+// importation makes a load statement of an import.
+func (b *builder) importation(im *importation) syntax.Stmt {
+	l := b.front.load(im)
 	b.source.loads = append(b.source.loads, l)
 	stmt := &syntax.LoadStmt{
 		Load:   b.position(im.at),
@@ -198,14 +210,11 @@ func (b *builder) loadStmt(s *syntax.LoadStmt) {
 	b.source.loads = append(b.source.loads, l)
 }
 
-// missingFile says that a file to be loaded is not there.
-func (l load) missingFile(files map[string][]byte) string {
-	if hint := absent[strings.TrimSuffix(l.shown, ".star")]; hint != "" {
-		return hint
+// missing is the fault of a load whose file is not there.
+func (l load) missing(file string, files map[string][]byte) Fault {
+	msg := absent[strings.TrimSuffix(l.shown, ".star")]
+	if msg == "" {
+		msg = fmt.Sprintf("cannot load %s: no such file below the workflows directory%s", l.shown, suggest(l.key, sortedKeys(files)))
 	}
-	msg := fmt.Sprintf("cannot load %s: no such file below the workflows directory", l.shown)
-	if n := nearest(l.key, sortedKeys(files)); n != "" {
-		msg += fmt.Sprintf(" (did you mean %s?)", n)
-	}
-	return msg
+	return Fault{file, l.at.line, l.at.col, msg}
 }

@@ -215,6 +215,11 @@ func (x *execution) module(name string) starlark.StringDict {
 	src := x.source(name)
 	if len(src.faults) > 0 {
 		x.unit.faults = append(x.unit.faults, src.faults...)
+		for _, ld := range src.loads {
+			if x.front.modules[ld.key] == nil && x.files[ld.key] == nil {
+				x.unit.faults = append(x.unit.faults, ld.missing(name, x.files))
+			}
+		}
 		return nil
 	}
 	x.stack = append(x.stack, name)
@@ -245,7 +250,8 @@ func (x *execution) check(name string, ld load) bool {
 	names := x.front.modules[ld.key]
 	if names == nil {
 		if _, ok := x.files[ld.key]; !ok {
-			return fault(ld.at, "%s", ld.missingFile(x.files))
+			x.unit.faults = append(x.unit.faults, ld.missing(name, x.files))
+			return false
 		}
 		if i := slices.Index(x.stack, ld.key); i >= 0 {
 			return fault(ld.at, "cannot load %s: the files load each other: %s", ld.shown, strings.Join(append(x.stack[i:len(x.stack):len(x.stack)], ld.key), " → "))

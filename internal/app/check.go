@@ -1,0 +1,130 @@
+package app
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"holdfast/drivers/modbus"
+	"holdfast/gateway/tag"
+	"holdfast/internal/config"
+)
+
+// Check checks a configuration and its workflows, and opens nothing. It writes
+// every tag with both forms of its address to out, and with plan the requests
+// of each scan. Faults are "file:line:col: message".
+func Check(path string, plan bool, out io.Writer) (faults []string, err error) {
+	cfg, faults, err := load(path)
+	if err != nil || len(faults) > 0 {
+		return faults, err
+	}
+	return nil, errors.Join(printTags(cfg, out), printPlan(cfg, plan, out))
+}
+
+// Schema returns the JSON Schema of the configuration.
+func Schema() []byte { return config.Schema() }
+
+// SocketOf returns the socket that a configuration names.
+func SocketOf(path string) (string, error) {
+	cfg, faults := config.Load(path, nil)
+	if cfg == nil {
+		return "", errors.New(faults[0].String())
+	}
+	return cfg.API.Socket, nil
+}
+
+// load reads a configuration and checks all of it: what the files say, what
+// the drivers and steps make of it, and the workflow files.
+func load(path string) (*config.Config, []string, error) {
+	var faults []string
+	cfg, found := config.Load(path, driverChecks())
+	for _, f := range found {
+		faults = append(faults, f.String())
+	}
+	if cfg == nil {
+		return nil, faults, nil
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	if len(found) == 0 {
+		if _, err := newGateway(cfg, quiet); err != nil {
+			return cfg, []string{path + ": " + err.Error()}, nil
+		}
+	}
+	lib, dbs, err := library(&config.Config{Engine: cfg.Engine, HTTPAllow: cfg.HTTPAllow}, nil)
+	if err != nil {
+		return cfg, append(faults, path+": "+err.Error()), nil
+	}
+	defer dbs.Close()
+	_, _, bad, err := workflows(cfg, lib, quiet)
+	for _, f := range bad {
+		faults = append(faults, f.Error())
+	}
+	return cfg, faults, err
+}
+
+func printTags(cfg *config.Config, out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "TAG\tCONNECTION\tADDRESS\tREFERENCE\tTYPE\tSCAN\tWRITE")
+	kinds := map[string]string{}
+	for _, c := range cfg.Connections {
+		kinds[c.Name] = c.Driver
+	}
+	for _, t := range cfg.Tags {
+		address, ref, write := t.Address, "", ""
+		if kinds[t.Connection] == config.DriverModbus {
+			a, err := modbus.ParseAddress(t.Address)
+			if err != nil {
+				return err
+			}
+			address, ref = a.String(), a.Reference()
+		}
+		if t.Write != nil {
+			write = t.Write.Kind.String()
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.Path, t.Connection, address, ref, t.Type, t.Scan, write)
+	}
+	return w.Flush()
+}
+
+// printPlan writes what each scan of each Modbus connection asks for.
+func printPlan(cfg *config.Config, wanted bool, out io.Writer) error {
+	if !wanted {
+		return nil
+	}
+	for _, c := range cfg.Connections {
+		if c.Driver != config.DriverModbus {
+			continue
+		}
+		byPeriod := map[time.Duration][]tag.Item{}
+		for _, t := range cfg.Tags {
+			if t.Connection == c.Name {
+				byPeriod[t.Period] = append(byPeriod[t.Period], tag.Item{Handle: len(byPeriod[t.Period]), Path: t.Path, Address: t.Address, Type: t.Type, Order: t.Order, Length: t.Length})
+			}
+		}
+		periods := make([]time.Duration, 0, len(byPeriod))
+		for p := range byPeriod {
+			periods = append(periods, p)
+		}
+		slices.SortFunc(periods, func(a, b time.Duration) int { return cmp.Compare(a, b) })
+		for _, p := range periods {
+			reqs, err := modbus.Plan(modbusConfig(c, nil), byPeriod[p])
+			if err != nil {
+				return err
+			}
+			if _, err := fmt.Fprintf(out, "\n%s every %v: %d requests for %d tags\n", c.Name, p, len(reqs), len(byPeriod[p])); err != nil {
+				return err
+			}
+			for _, r := range reqs {
+				if _, err := fmt.Fprintf(out, "  %s\n", r); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+
+	"holdfast/engine"
+	"holdfast/engine/script"
+	"holdfast/internal/config"
+	"holdfast/steps"
+)
+
+// goSteps lists the steps that are written in Go beside the built-in library.
+func goSteps() []engine.Step { return []engine.Step{checksumStep{}} }
+
+// goWorkflows lists the workflows that are written in Go.
+func goWorkflows(lib map[string]engine.Step) []engine.Workflow {
+	return []engine.Workflow{selfTest(lib)}
+}
+
+// library makes all steps of a configuration. It opens nothing.
+func library(cfg *config.Config, tags steps.Tags) ([]engine.Step, *steps.Databases, error) {
+	var list []steps.Database
+	for _, d := range cfg.Databases {
+		db := steps.Database{Name: d.Name, Driver: d.Driver, DSN: d.DSN, ExactlyOnce: d.ExactlyOnce}
+		if d.DSNCredential != "" {
+			dsn, err := cfg.Credential(d.DSNCredential)
+			if err != nil {
+				return nil, nil, fmt.Errorf("database %s: %w", d.Name, err)
+			}
+			db.DSN = dsn
+		}
+		list = append(list, db)
+	}
+	dbs, err := steps.NewDatabases(list...)
+	if err != nil {
+		return nil, nil, err
+	}
+	lib, err := steps.All(steps.Config{Tags: tags, StaleAfter: cfg.Engine.StaleAfter, HTTPAllow: cfg.HTTPAllow, Databases: dbs})
+	if err != nil {
+		return nil, nil, err
+	}
+	return append(lib, goSteps()...), dbs, nil
+}
+
+// workflows loads the workflow files, and returns them with those in Go.
+func workflows(cfg *config.Config, lib []engine.Step, log *slog.Logger) (*script.Front, []engine.Workflow, []script.Fault, error) {
+	front, err := script.New(script.Options{Steps: lib, Log: log})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	byName := map[string]engine.Step{}
+	for _, s := range lib {
+		byName[s.Name()] = s
+	}
+	loaded, faults := front.LoadDir(cfg.WorkflowsDir)
+	return front, append(goWorkflows(byName), loaded...), faults, nil
+}
