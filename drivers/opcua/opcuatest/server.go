@@ -120,7 +120,7 @@ func (s *Server) startOn(port int) error {
 		server.WithInsecureSkipVerify(),
 		server.WithServerCapabilities(caps),
 		server.WithServerDiagnostics(false),
-		server.WithRolePermissions([]ua.RolePermissionType{{RoleID: ua.ObjectIDWellKnownRoleOperator, Permissions: everything}}),
+		server.WithRolePermissions(permissions()),
 		server.WithGetRolesFunc(func(any, string, string) ([]ua.NodeID, error) {
 			return []ua.NodeID{ua.ObjectIDWellKnownRoleOperator}, nil
 		}),
@@ -157,8 +157,14 @@ func (s *Server) startOn(port int) error {
 	return s.awaitListening()
 }
 
-const everything = ua.PermissionTypeBrowse | ua.PermissionTypeRead | ua.PermissionTypeWrite |
-	ua.PermissionTypeReadHistory | ua.PermissionTypeReceiveEvents | ua.PermissionTypeCall
+// permissions lets every client do everything.
+func permissions() []ua.RolePermissionType {
+	return []ua.RolePermissionType{{
+		RoleID: ua.ObjectIDWellKnownRoleOperator,
+		Permissions: ua.PermissionTypeBrowse | ua.PermissionTypeRead | ua.PermissionTypeWrite |
+			ua.PermissionTypeReadHistory | ua.PermissionTypeReceiveEvents | ua.PermissionTypeCall,
+	}}
+}
 
 // populate builds the address space. s.mu is held.
 func (s *Server) populate() error {
@@ -241,6 +247,10 @@ func (s *Server) DropSessions() {
 	s.sessions = map[*server.Session]struct{}{}
 	s.mu.Unlock()
 	for session := range sessions {
+		for _, sub := range srv.SubscriptionManager().GetBySession(session) {
+			srv.SubscriptionManager().Delete(sub)
+			sub.Delete()
+		}
 		srv.SessionManager().Delete(session)
 	}
 }

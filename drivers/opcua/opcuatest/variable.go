@@ -144,10 +144,12 @@ func (s *Server) install(v *variable) error {
 	if v.rank == ua.ValueRankOneDimension {
 		dims = []uint32{0}
 	}
+	// The permissions are the node's own, for the library looks for the server's
+	// in the session, and dies where that has run out under a subscription.
 	n := server.NewVariableNode(
 		ua.NodeIDString{NamespaceIndex: s.index, ID: v.name},
 		ua.QualifiedName{NamespaceIndex: s.index, Name: v.name},
-		ua.LocalizedText{Text: v.name}, ua.LocalizedText{}, nil,
+		ua.LocalizedText{Text: v.name}, ua.LocalizedText{}, permissions(),
 		[]ua.Reference{
 			{ReferenceTypeID: ua.ReferenceTypeIDHasComponent, IsInverse: true, TargetID: ua.ExpandedNodeID{NodeID: s.folder}},
 			{ReferenceTypeID: ua.ReferenceTypeIDHasTypeDefinition, TargetID: ua.ExpandedNodeID{NodeID: ua.VariableTypeIDBaseDataVariableType}},
@@ -169,7 +171,9 @@ func (s *Server) read(ctx context.Context, v *variable) ua.DataValue {
 	if !v.status.IsBad() {
 		value = v.value
 	}
-	return ua.NewDataValue(value, ua.StatusCode(v.status), v.at, 0, time.Now(), 0)
+	// The server's time is that of the change, too: a subscription of the library
+	// holds a value back that is younger than its last sampling.
+	return ua.NewDataValue(value, ua.StatusCode(v.status), v.at, 0, v.at, 0)
 }
 
 func (s *Server) write(v *variable, w ua.WriteValue) (ua.DataValue, ua.StatusCode) {
