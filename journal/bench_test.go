@@ -43,7 +43,7 @@ func BenchmarkAppend(b *testing.B) {
 }
 
 // steps makes steps of one run until none are left, over the same ten records
-//, so that the file does not grow with b.N.
+// , so that the file does not grow with b.N.
 func steps(b *testing.B, w *Writer, run uint64, left *atomic.Int64) {
 	data := make([]byte, 120)
 	now := time.Now()

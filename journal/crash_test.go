@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -78,6 +80,14 @@ func model(changes []Change) map[uint64]Run {
 		runs[c.Run] = r
 	}
 	return runs
+}
+
+// sortRun puts records and messages in the order of their keys.
+func sortRun(r *Run) {
+	slices.SortFunc(r.Records, func(a, b Record) int {
+		return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Kind, b.Kind))
+	})
+	slices.SortFunc(r.Inbox, func(a, b Message) int { return cmp.Compare(a.Number, b.Number) })
 }
 
 // same compares everything that j holds with what it should.

@@ -91,10 +91,10 @@ func (in *inspection) lose(from, to []byte) {
 // or, if it is damaged, may have belonged to a newer one.
 func (in *inspection) metas() {
 	var sound []meta
-	for i := range 2 {
+	for i := range uint64(2) {
 		b := make([]byte, pageSize)
 		n, err := in.r.ReadAt(b, int64(i)*pageSize)
-		m, perr := parseMeta(b[:n])
+		m, perr := parseMeta(b[:n], i)
 		if perr != nil {
 			if err != nil {
 				perr = err

@@ -20,6 +20,7 @@ const (
 
 	flagBranch   = 0x01
 	flagLeaf     = 0x02
+	flagMeta     = 0x04
 	flagFreelist = 0x10
 
 	flagBucket = 0x01 // of a leaf element
@@ -44,8 +45,8 @@ type meta struct {
 
 var errMeta = errors.New("damaged")
 
-func parseMeta(page []byte) (meta, error) {
-	if len(page) < pageHeaderLen+metaLen {
+func parseMeta(page []byte, id uint64) (meta, error) {
+	if len(page) < pageHeaderLen+metaLen || le.Uint64(page) != id || pageFlags(page) != flagMeta {
 		return meta{}, errMeta
 	}
 	b := page[pageHeaderLen : pageHeaderLen+metaLen]
@@ -128,8 +129,8 @@ func parseLeaf(b []byte) ([]element, error) {
 	}
 	n := pageCount(b)
 	next := uint64(pageHeaderLen + n*elementLen)
-	if next > uint64(len(b)) {
-		return nil, errors.New("its table is longer than the page")
+	if n == 0 || next > uint64(len(b)) {
+		return nil, errors.New("its table does not fit") // no leaf of ours is empty
 	}
 	out := make([]element, n)
 	for i := range out {
