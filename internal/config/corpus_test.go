@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"holdfast/drivers/modbus"
+	"holdfast/drivers/opcua"
 	"holdfast/drivers/sim"
 	"holdfast/gateway/tag"
 	"holdfast/internal/config"
@@ -17,8 +18,8 @@ import (
 func drivers() map[string]config.DriverChecks {
 	return map[string]config.DriverChecks{
 		config.DriverModbus: {Address: modbus.CheckItem, URL: modbus.CheckURL},
-		config.DriverOPCUA: {Address: func(addr string, _ tag.Type, _ tag.Order, _ int, _ bool) error {
-			return checkNode(addr)
+		config.DriverOPCUA: {URL: opcua.CheckURL, Address: func(addr string, _ tag.Type, _ tag.Order, _ int, _ bool) error {
+			return opcua.CheckAddress(addr)
 		}},
 		config.DriverSim: {Address: func(addr string, typ tag.Type, _ tag.Order, _ int, writable bool) error {
 			return sim.CheckAddress(addr, typ, writable)
@@ -87,11 +88,4 @@ func firstLine(t *testing.T, file string) string {
 		t.Fatalf("%s does not begin with # want:", file)
 	}
 	return want
-}
-
-func checkNode(addr string) error {
-	if strings.HasPrefix(addr, "ns=x") {
-		return fmt.Errorf("address %q has the namespace index %q, which is not a number from 0 to 65535; allowed are nsu=URI;s=TEXT", addr, "x")
-	}
-	return nil
 }

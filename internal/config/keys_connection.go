@@ -221,12 +221,13 @@ func authKeys() kind[Auth] {
 	return k
 }
 
-// urlPrefix is where http.request may go.
+// urlPrefix is where http.request may go. Without the slash after the host,
+// https://host would be a prefix of https://host.example.org.
 func urlPrefix() kind[string] {
-	return withoutUser(scalar("a URL prefix such as https://host/path/", schema{"type": "string", "pattern": "^https?://[^/@?#]+(/[^?#]*)?$"},
+	return withoutUser(scalar("a URL prefix with a path, such as https://host/", schema{"type": "string", "pattern": "^https?://[^/@?#]+/[^?#]*$"},
 		func(t text) (string, bool) {
 			u, err := url.Parse(t.value)
-			return t.value, err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" &&
+			return t.value, err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.Path != "" &&
 				u.RawQuery == "" && u.Fragment == "" && !strings.ContainsAny(t.value, " #?")
 		}))
 }

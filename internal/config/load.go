@@ -87,7 +87,7 @@ func (d *decoder) yaml(file string, root kind[Config], c *Config) bool {
 		d.faults = append(d.faults, *fault)
 		return false
 	}
-	if doc == nil {
+	if doc == nil || isNull(doc) { // the parser puts what is not there below the end
 		doc = &yaml.Node{Kind: yaml.MappingNode, Line: 1, Column: 1}
 	}
 	d.file, d.dir = file, dir

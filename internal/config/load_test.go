@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -253,5 +254,30 @@ func TestCredential(t *testing.T) {
 	}
 	if _, err := c.Credential("empty"); err == nil {
 		t.Error("an empty credential")
+	}
+}
+
+// TestBombs holds that small files that unfold into large ones stay small.
+func TestBombs(t *testing.T) {
+	t.Parallel()
+	var laughs strings.Builder
+	laughs.WriteString("version: 1\nl0: &l0 [ha]\n")
+	for i := range 50 {
+		fmt.Fprintf(&laughs, "l%d: &l%d [%s*l%d]\n", i+1, i+1, strings.Repeat(fmt.Sprintf("*l%d, ", i), 9), i)
+	}
+	for name, text := range map[string]string{
+		"aliases":       laughs.String(),
+		"alias in list": "version: 1\nhttp:\n  allow: [" + strings.Repeat("*a, ", 1000) + "]\n",
+		"brackets":      "version: 1\nhttp: " + strings.Repeat("[", 50000),
+		"braces":        "version: 1\nhttp: " + strings.Repeat("{a: ", 5000) + strings.Repeat("}", 5000) + "\n",
+		"indents":       "version: 1\nhttp:\n" + strings.Repeat("- ", 20000),
+	} {
+		file := filepath.Join(t.TempDir(), "holdfast.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, fs := config.Load(file, drivers()); len(fs) == 0 {
+			t.Errorf("%s: no fault", name)
+		}
 	}
 }

@@ -96,7 +96,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"auth_both", "auth_without_key", "tag_path_empty_segment", "tag_connection_missing", "tag_address_missing", "type_unknown",
 		"length_too_great", "scale_empty", "scale_half", "scale_mixed", "scale_raw_equal", "scale_three", "deadband_negative",
 		"write_nothing", "write_true", "write_kind", "write_step_zero", "interlock_tag_missing", "interlock_equals_missing",
-		"interlock_equals_list", "database_driver", "database_password", "http_allow_scheme", "http_allow_user", "http_allow_query",
+		"interlock_equals_list", "database_driver", "database_password", "http_allow_scheme", "http_allow_user", "http_allow_query", "http_allow_host",
 	} {
 		if why := validate(t, s, document(t, "testdata/bad/"+name+".yaml"), name); len(why) == 0 {
 			t.Errorf("the schema accepts %s", name)
