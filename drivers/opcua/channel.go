@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -96,11 +97,27 @@ func openChannel(ctx context.Context, s settings, p peer, own *ownIdentity, user
 		err = errors.New("the server answered with another certificate or policy than its endpoint has")
 	}
 	if err != nil {
+		err = reason(err)
 		c.close(err)
+		if p.mode != ua.MessageSecurityModeNone {
+			return nil, fmt.Errorf("cannot open a secure channel (does the server trust our certificate, %s?): %w",
+				filepath.Join(s.PKIDir, "own", "cert.der"), err)
+		}
 		return nil, fmt.Errorf("cannot open a secure channel: %w", err)
 	}
 	return c, nil
 }
+
+// reason puts words to an end of file. The library does not pass on those of
+// the server, which may have sent an Error message (OPC 10000-6, 7.1.2.5).
+func reason(err error) error {
+	if errors.Is(err, io.EOF) {
+		return errHungUp
+	}
+	return err
+}
+
+var errHungUp = errors.New("the server closed the connection")
 
 // handshake says Hello (OPC 10000-6, 7.1.2.3) and checks the answer's limits.
 func handshake(ctx context.Context, conn net.Conn, endpoint string) (*uacp.Conn, error) {
@@ -133,7 +150,7 @@ func (c *channel) watch(errs <-chan error) {
 		select {
 		case err := <-errs:
 			if fatal(err) {
-				c.fail(err)
+				c.fail(reason(err))
 				return
 			}
 		case <-c.lost:
@@ -145,10 +162,9 @@ func (c *channel) watch(errs <-chan error) {
 // fatal tells errors of the connection from those of one request. The library
 // wraps the former into text.
 func fatal(err error) bool {
-	var peerErr *uacp.Error
 	var netErr net.Error
-	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &peerErr) || errors.As(err, &netErr) ||
-		errors.Is(err, ua.StatusBadSecurityChecksFailed) || strings.HasPrefix(err.Error(), "sechan: ")
+	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &netErr) ||
+		strings.HasPrefix(err.Error(), "sechan: ")
 }
 
 // fail ends the channel for cause, which the first caller sets. It does not wait.
@@ -260,6 +276,7 @@ func (c *channel) explain(ctx context.Context, err error) error {
 	case errors.Is(err, ua.StatusBadTimeout):
 		err = errNoAnswer
 	case fatal(err):
+		err = reason(err)
 	case errors.As(err, &code):
 		return &unreadableError{code, err}
 	case strings.HasPrefix(err.Error(), "message too large: "), strings.HasPrefix(err.Error(), "too many chunks: "):

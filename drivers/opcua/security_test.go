@@ -331,3 +331,35 @@ func TestKeyPair(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestServerHangsUp has a server refuse a channel, as one does that does not
+// trust our certificate.
+func TestServerHangsUp(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		ack := "ACKF\x1c\x00\x00\x00" + "\x00\x00\x00\x00" + "\xff\xff\x00\x00" + "\xff\xff\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00"
+		for _, answer := range []string{ack, "ERRF\x14\x00\x00\x00" + "\x00\x00\x13\x80" + "\x04\x00\x00\x00" + "Nein"} {
+			if _, err := c.Read(make([]byte, 4096)); err != nil {
+				return
+			}
+			if _, err := c.Write([]byte(answer)); err != nil {
+				return
+			}
+		}
+	}()
+	d := newDriver(t, Config{URL: "opc.tcp://" + l.Addr().String()}, clockItem())
+	const want = "cannot open a secure channel: the server closed the connection"
+	if err := d.Connect(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Connect: %v\nwant %s", err, want)
+	}
+}
