@@ -13,7 +13,9 @@ import (
 // confirmStep is tags.write_confirm.
 type confirmStep struct{ writeStep }
 
-func newConfirm(t Tags, staleAfter time.Duration) *confirmStep {
+// WriteConfirm returns tags.write_confirm alone, as the engine needs it for
+// safe states. staleAfter is as for TagSteps.
+func WriteConfirm(t Tags, staleAfter time.Duration) engine.Step {
 	return &confirmStep{writeStep{
 		described: described{"tags.write_confirm", []engine.Param{required("path"), required("value"),
 			optional("confirm_path", nil), optional("timeout_ms", int64(10000)), optional("poll_ms", int64(250))}},
@@ -136,41 +138,4 @@ func (c confirmStep) Recover(ctx context.Context, a engine.Args) (engine.Recover
 	}
 	r.Result, err = c.confirm(ctx, o, now.Status, time.Now(), left(preimageOf(a).at, o.timeout, o.poll))
 	return r, err
-}
-
-// SafeWrite returns the step that writes one line of a safe state: arguments
-// path and value. It fails with NotConfirmed where the tag does not read back
-// as written in time.
-func SafeWrite(t Tags) engine.Step {
-	return &safeStep{described{"tags.safe_write", []engine.Param{required("path"), required("value")}}, newConfirm(t, 0)}
-}
-
-// safeStep is a confirmed write that fails if it is not confirmed.
-type safeStep struct {
-	described
-	confirm *confirmStep
-}
-
-// Effect says that each write is one.
-func (s safeStep) Effect(engine.Args) bool { return true }
-
-// Run returns what tags.write_confirm returns.
-func (s safeStep) Run(ctx context.Context, a engine.Args) (any, error) {
-	args := value.NewMap("path", a.Value("path"), "value", a.Value("value"))
-	for _, p := range s.confirm.Params() {
-		if !p.Required {
-			args.Set(p.Name, p.Default)
-		}
-	}
-	a.Values = args
-	res, err := s.confirm.Run(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	m, isMap := res.(*value.Map)
-	if ok, _ := m.Get("ok"); !isMap || ok != true {
-		ms, _ := args.Get("timeout_ms")
-		return nil, engine.Errorf("NotConfirmed", "%v was written, but did not read back as %v within %v ms", a.Value("path"), a.Value("value"), ms)
-	}
-	return res, nil
 }

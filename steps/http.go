@@ -81,7 +81,7 @@ func (r requestStep) Run(ctx context.Context, a engine.Args) (any, error) {
 	if err != nil {
 		return nil, failedRequest(ctx, limited, req, a, err)
 	}
-	defer res.Body.Close() // the body has been read by then: its error would say nothing more
+	defer func() { _ = res.Body.Close() }() // what there was to read has been read by then
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if err != nil {
 		return nil, failedRequest(ctx, limited, req, a, err)
@@ -126,7 +126,7 @@ func headerMap(h http.Header) *value.Map {
 	slices.Sort(names)
 	m := &value.Map{}
 	for _, name := range names {
-		m.Set(name, strings.Join(h[name], ", "))
+		m.Set(name, decodeText([]byte(strings.Join(h[name], ", ")), ""))
 	}
 	return m
 }

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -300,4 +302,21 @@ func TestDecodeText(t *testing.T) {
 			t.Errorf("%q as %q is %q, want %q", c.body, c.contentType, got, c.want)
 		}
 	}
+}
+
+// A form reads back as the pairs that it was made of.
+func FuzzForm(f *testing.F) {
+	f.Add("k", "v", "w")
+	f.Add("a b&=", "ä\x00", "%2f+")
+	f.Add("", "\xff", "")
+	f.Fuzz(func(t *testing.T, name, first, second string) {
+		text, err := form(value.NewMap(name, []any{first, nil, second}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := url.ParseQuery(text)
+		if err != nil || len(back) != 1 || !slices.Equal(back[name], []string{first, second}) {
+			t.Errorf("%q is %v, %v", text, back, err)
+		}
+	})
 }

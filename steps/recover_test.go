@@ -132,7 +132,7 @@ func TestRecoverWaitsForDevice(t *testing.T) {
 		a.Prepared = record(t, int64(4), "Good", 0)
 		begin := time.Now()
 		go func() {
-			time.Sleep(42*time.Second + 300*time.Millisecond)
+			<-time.After(42*time.Second + 300*time.Millisecond)
 			p.put("sp", tag.Int(4), tag.Good)
 		}()
 		r, err := write.(engine.Recoverer).Recover(t.Context(), a)

@@ -35,7 +35,7 @@ func (s *statement) query(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
-	defer rows.Close() // rows.Err has been asked by then
+	defer func() { _ = rows.Close() }() // rows.Err has been asked by then
 	out, err := s.read(rows)
 	if err != nil {
 		var failure *engine.StepError

@@ -17,7 +17,7 @@ func TagSteps(t Tags, staleAfter time.Duration) []engine.Step {
 	return []engine.Step{
 		&readStep{described{"tags.read", []engine.Param{required("path")}}, t},
 		&writeStep{described{"tags.write", []engine.Param{required("path"), required("value")}}, t, staleAfter},
-		newConfirm(t, staleAfter),
+		WriteConfirm(t, staleAfter),
 	}
 }
 
@@ -106,6 +106,7 @@ func (w writeStep) send(ctx context.Context, g goal) (tag.Outcome, error) {
 	switch out.Result {
 	case tag.Accepted:
 		return out, nil
+	case tag.Unknown:
 	case tag.Rejected:
 		if lost(out.Status) {
 			return out, engine.Errorf("Unreachable", "cannot write %s to %s: nothing was sent, the device cannot be reached (%s)%s", g.value, p, out.Status, detail)
@@ -119,13 +120,9 @@ func (w writeStep) send(ctx context.Context, g goal) (tag.Outcome, error) {
 
 // lost reports whether a status is about the way to the device, not about the write.
 func lost(c tag.StatusCode) bool {
-	switch c {
-	case tag.BadNoCommunication, tag.BadCommunicationError, tag.BadNotConnected, tag.BadConnectionClosed, tag.BadTimeout,
-		tag.BadShutdown, tag.BadWaitingForInitialData:
-		return true
-	}
 	switch c.String() {
-	case "BadServerNotConnected", "BadSecureChannelClosed", "BadSecureChannelIdInvalid", "BadSessionClosed", "BadSessionIdInvalid",
+	case "BadNoCommunication", "BadCommunicationError", "BadNotConnected", "BadConnectionClosed", "BadTimeout", "BadShutdown", "BadWaitingForInitialData",
+		"BadServerNotConnected", "BadSecureChannelClosed", "BadSecureChannelIdInvalid", "BadSessionClosed", "BadSessionIdInvalid",
 		"BadConnectionRejected", "BadDisconnect", "BadRequestTimeout", "BadServerHalted":
 		return true
 	}
@@ -155,7 +152,7 @@ func refused(ctx context.Context, err error) error {
 	if !errors.As(err, &r) {
 		return ended(ctx, err)
 	}
-	kind := "GuardRefused"
+	var kind string
 	switch r.Reason {
 	case tag.NoSuchTag:
 		kind = "NoSuchTag"
@@ -163,6 +160,8 @@ func refused(ctx context.Context, err error) error {
 		kind = "NotWritable"
 	case tag.BadValue:
 		kind = "BadValue"
+	case tag.Guarded:
+		kind = "GuardRefused"
 	}
 	return engine.Errorf(kind, "%v", r)
 }

@@ -91,6 +91,21 @@ func TestWriteOutcomes(t *testing.T) {
 	}
 }
 
+// The names that the standard gives to a lost way are spelled right.
+func TestLost(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{
+		"BadNoCommunication": true, "BadTimeout": true, "BadServerNotConnected": true, "BadSecureChannelClosed": true, "BadSecureChannelIdInvalid": true,
+		"BadSessionClosed": true, "BadSessionIdInvalid": true, "BadConnectionRejected": true, "BadDisconnect": true, "BadRequestTimeout": true,
+		"BadServerHalted": true, "BadOutOfRange": false, "BadUserAccessDenied": false, "BadDeviceFailure": false,
+	} {
+		c, ok := tag.ParseStatus(name)
+		if !ok || lost(c) != want {
+			t.Errorf("%s: %v, lost %v", name, ok, lost(c))
+		}
+	}
+}
+
 func TestPrepare(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -100,7 +115,7 @@ func TestPrepare(t *testing.T) {
 			return write.(engine.Preparer).Prepare(t.Context(), call(t, write, kv...))
 		}
 		p.put("sp", tag.Int(4), tag.Good)
-		time.Sleep(1500 * time.Millisecond) // of the bubble's clock
+		<-time.After(1500 * time.Millisecond) // of the bubble's clock
 		res, err := prepare("path", "sp", "value", int64(5))
 		shows(t, res, err, `{"value":4,"quality":"Good","at":"2000-01-01T00:00:01.500Z"}`)
 		p.put("sp", tag.None(), tag.BadNoCommunication)

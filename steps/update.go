@@ -126,8 +126,8 @@ func (d *database) createLedger(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close() // gives it back to the pool
-	for range 2 {      // somebody else may be making it: the second time it is there
+	defer func() { _ = conn.Close() }() // gives it back to the pool
+	for range 2 {                       // somebody else may be making it: the second time it is there
 		if err = d.ensureLedger(ctx, conn); err == nil {
 			d.ledger.Store(true)
 			return nil

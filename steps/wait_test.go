@@ -73,7 +73,7 @@ func TestUntilAsks(t *testing.T) {
 		p := newPlant(tag.Info{Path: "pv"})
 		p.latency = 30 * time.Millisecond
 		go func() {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			p.quietly("pv", tag.Int(3), tag.Good)
