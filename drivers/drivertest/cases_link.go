@@ -180,6 +180,7 @@ func testCancelDuringRead(t *testing.T, d Device) {
 // proxyCases need a driver on TCP.
 func proxyCases() []testCase {
 	return []testCase{
+		{"links are closed", testLinksClosed},
 		{"link is cut", testCut},
 		{"answers are slow", testSlow},
 		{"answers come late", testLate},
@@ -187,6 +188,38 @@ func proxyCases() []testCase {
 		{"write without an answer", testWriteNoAnswer},
 		{"write that never arrives", testWriteNoRequest},
 	}
+}
+
+// testLinksClosed counts the connections that a driver holds: many devices take
+// only a few, and keep one that nobody closes.
+func testLinksClosed(t *testing.T, d Device) {
+	expect := func(when string, n int) {
+		t.Helper()
+		if !eventually(t.Context(), d, func() bool { return d.Proxy.Links() == n }) {
+			t.Errorf("%s %d connections are open; want %d", when, d.Proxy.Links(), n)
+		}
+	}
+	expect("before", 0)
+	is := items(d.Points)
+	drv := connected(t, d, is)
+	expect("after Connect", 1)
+	for range 3 {
+		connect(t, d, drv)
+	}
+	expect("after four times Connect", 1)
+	undo := hang(t, d)
+	if _, err := read(t, d, drv, is); err == nil {
+		t.Error("Read without an answer returned no error")
+	}
+	expect("after a lost link", 0)
+	undo()
+	connect(t, d, drv)
+	within(t, d, "Close", func() {
+		if err := drv.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	expect("after Close", 0)
 }
 
 func testCut(t *testing.T, d Device) {

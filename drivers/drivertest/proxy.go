@@ -70,6 +70,13 @@ func (p *Proxy) Addr() string { return p.addr }
 // Conns counts the connections that the proxy has taken.
 func (p *Proxy) Conns() int64 { return p.conns.Load() }
 
+// Links is how many connections through the proxy are open.
+func (p *Proxy) Links() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.links)
+}
+
 // RequestBytes counts the bytes that came from drivers, forwarded or not.
 func (p *Proxy) RequestBytes() int64 { return p.requestBytes.Load() }
 
