@@ -28,11 +28,11 @@ func CheckItem(addr string, typ tag.Type, order tag.Order, length int, writable 
 		return fmt.Errorf("order %q is unknown, allowed are ABCD, CDAB, BADC, DCBA", string(order))
 	}
 	if p.registers() <= 1 {
-		return fmt.Errorf("order has no meaning for %s, which takes one register or less; leave it out", a(p.typ))
+		return fmt.Errorf("order has no meaning for %s, which takes one register or less; leave it out", article(p.typ))
 	}
 	if p.isText() && (order == tag.CDAB || order == tag.DCBA) {
 		return fmt.Errorf("order %s has no meaning for %s, whose registers go upwards; allowed are ABCD, and BADC for swapped bytes",
-			order, a(p.typ))
+			order, article(p.typ))
 	}
 	return nil
 }
@@ -93,7 +93,7 @@ func makePoint(addr string, typ tag.Type, length int, writable bool) (point, err
 		p.typ = tag.TypeBool
 	}
 	if p.end() > 1<<16 {
-		return point{}, fmt.Errorf("%s at %v takes %d registers and ends past %v:65535", a(p.typ), at, p.width(), at.Table)
+		return point{}, fmt.Errorf("%s at %v takes %d registers and ends past %v:65535", article(p.typ), at, p.width(), at.Table)
 	}
 	if !writable {
 		return p, nil
@@ -105,7 +105,7 @@ func makePoint(addr string, typ tag.Type, length int, writable bool) (point, err
 		return point{}, fmt.Errorf("%v cannot be written: writing one bit of a register is not available yet", at)
 	case p.registers() > maxWriteRegisters:
 		return point{}, fmt.Errorf("%v cannot be written: %s of %d bytes takes %d registers, one write at most %d",
-			at, a(p.typ), p.length, p.registers(), maxWriteRegisters)
+			at, article(p.typ), p.length, p.registers(), maxWriteRegisters)
 	}
 	return p, nil
 }
@@ -114,11 +114,11 @@ func (p point) checkType() error {
 	switch at := p.addr; {
 	case !at.Table.registers():
 		if p.typ != tag.TypeBool && p.typ != tag.TypeAny {
-			return fmt.Errorf("%v is a bool, not %s", at, a(p.typ))
+			return fmt.Errorf("%v is a bool, not %s", at, article(p.typ))
 		}
 	case at.Bit >= 0:
 		if p.typ != tag.TypeBool && p.typ != tag.TypeAny {
-			return fmt.Errorf("%v is one bit and so a bool, not %s; the whole register is %v:%d", at, a(p.typ), at.Table, at.Offset)
+			return fmt.Errorf("%v is one bit and so a bool, not %s; the whole register is %v:%d", at, article(p.typ), at.Table, at.Offset)
 		}
 	case p.typ == tag.TypeAny:
 		return fmt.Errorf("a type is needed: Modbus does not say what %v holds", at)
@@ -142,8 +142,8 @@ func (p point) checkLength() error {
 	return nil
 }
 
-// a returns the type with its article, for messages.
-func a(t tag.Type) string {
+// article returns the type with its article, for messages.
+func article(t tag.Type) string {
 	if s := t.String(); s[0] == 'i' {
 		return "an " + s
 	}

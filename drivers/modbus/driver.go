@@ -135,7 +135,7 @@ func compile(cfg Config, items []tag.Item) ([]point, error) {
 	for i, it := range items {
 		p, err := makePoint(it.Address, it.Type, it.Length, it.Write)
 		if err == nil && p.registers() > cfg.MaxRegisters {
-			err = fmt.Errorf("%s takes %d registers, the device's limit is %d", a(p.typ), p.registers(), cfg.MaxRegisters)
+			err = fmt.Errorf("%s takes %d registers, the device's limit is %d", article(p.typ), p.registers(), cfg.MaxRegisters)
 		}
 		if err != nil {
 			faults = append(faults, fmt.Errorf("cannot use tag %s: %w", it.Path, err))
