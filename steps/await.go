@@ -83,9 +83,7 @@ func (q quest) follow(parent context.Context, t Tags) (last tag.Sample, found bo
 		if q.want(s) {
 			return s, true, nil
 		}
-		if !s.Received.Before(last.Received) {
-			last = s
-		}
+		last = s
 		if !open {
 			next.Reset(q.poll)
 		}

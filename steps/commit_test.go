@@ -17,6 +17,7 @@ import (
 // brittle is a database whose commits end as a test wants.
 type brittle struct {
 	commit func(ctx context.Context) error
+	exec   func()          // called by each statement
 	begun  context.Context // of the last transaction
 }
 
@@ -32,7 +33,27 @@ func (b *brittle) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, e
 	return b, nil
 }
 func (b *brittle) ExecContext(context.Context, string, []driver.NamedValue) (driver.Result, error) {
+	b.exec()
 	return driver.RowsAffected(4), nil
+}
+
+func (b *brittle) update(t *testing.T, ctx context.Context) (any, error) {
+	t.Helper()
+	pool := sql.OpenDB(b)
+	defer pool.Close()
+	update := DBSteps(&Databases{byName: map[string]*database{"mes": {Database: Database{Name: "mes"}, pool: pool}}})[1]
+	return update.Run(ctx, call(t, update, "dbName", "mes", "sql", "UPDATE t SET n = 1"))
+}
+
+// What was cancelled before the commit is not committed.
+func TestCommitCancelled(t *testing.T) {
+	t.Parallel()
+	why := errors.New("the run was cancelled")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	b := &brittle{commit: func(context.Context) error { t.Error("committed"); return nil }, exec: func() { cancel(why) }}
+	if _, err := b.update(t, ctx); !errors.Is(err, why) {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestCommit(t *testing.T) {
@@ -51,12 +72,9 @@ func TestCommit(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				pool := sql.OpenDB(&brittle{commit: c.commit})
-				defer pool.Close()
 				ctx, cancel := context.WithCancelCause(t.Context())
 				time.AfterFunc(time.Second, func() { cancel(errors.New("too late")) }) // nothing interrupts a commit
-				update := DBSteps(&Databases{byName: map[string]*database{"mes": {Database: Database{Name: "mes"}, pool: pool}}})[1]
-				res, err := update.Run(ctx, call(t, update, "dbName", "mes", "sql", "UPDATE t SET n = 1"))
+				res, err := (&brittle{commit: c.commit, exec: func() {}}).update(t, ctx)
 				if c.want == "" {
 					shows(t, res, err, `{"rows_affected":4}`)
 					return

@@ -183,20 +183,20 @@ func (d *database) beginOn(ctx context.Context, conn *sql.Conn, opts *sql.TxOpti
 	// The transaction outlives ctx by as much as its end takes: whether it was
 	// committed must be known.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	s := &session{db: d, conn: conn, readOnly: opts.ReadOnly, end: end, detach: context.AfterFunc(limited, end)}
+	s := &session{db: d, conn: conn, readOnly: opts.ReadOnly, end: end}
+	detach := context.AfterFunc(limited, end)
 	if d.dialect.undo {
 		opts = nil
 	}
-	tx, err := conn.BeginTx(life, opts)
-	s.tx = tx
-	if !s.detach() && err == nil {
+	var err error
+	s.tx, err = conn.BeginTx(life, opts)
+	if !detach() && err == nil {
 		err = context.Cause(limited)
 	}
 	if err != nil {
 		s.close()
 		return nil, ended(limited, err)
 	}
-	s.detach = context.AfterFunc(ctx, end)
 	return s, nil
 }
 
@@ -207,13 +207,11 @@ type session struct {
 	tx       *sql.Tx
 	readOnly bool
 	end      context.CancelFunc // ends the transaction's context
-	detach   func() bool        // keeps ctx from doing that; false: it already has
 }
 
 // close rolls back what was not committed and gives the connection back. Where
 // that fails the connection is gone, and the database rolls back by itself.
 func (s *session) close() {
-	s.detach()
 	if s.tx != nil {
 		_ = s.tx.Rollback() // sql.ErrTxDone after a commit
 	}

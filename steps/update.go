@@ -78,7 +78,7 @@ func (s *statement) apply(ctx context.Context) (int64, error) {
 
 // commit ends the transaction. From here on ctx cannot interrupt it.
 func (s *statement) commit(ctx context.Context, t *session) error {
-	if !t.detach() {
+	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	defer time.AfterFunc(commitLimit, t.end).Stop()
