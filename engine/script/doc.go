@@ -34,7 +34,7 @@
 // number (i + 1 and x == y stay as they are), and the measuring, which is in
 // proportion to what is measured and rare. Not counted is what only a
 // half-evaluated expression holds, of which there can be no more than the
-// program's text has operands. Not bounded is the time of one comparison or
-// hashing of values that share parts many times over; the run's cancellation
-// waits for it.
+// program's text has operands. Not counted either is the time of comparing and
+// hashing: x in list, and x == y. A cancelled run waits for the one at work,
+// which takes long where values share parts many times over.
 package script

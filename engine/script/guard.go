@@ -121,10 +121,26 @@ func chargeRepeat(t *starlark.Thread, x, y starlark.Value) error {
 		return nil // Starlark says that it is too large
 	}
 	b := budgetOf(t)
-	if size := int64(sizeOf(x)); n > 0 && n > b.maxMemory/size {
+	if size := int64(sizeOf(x) - sizeOf(empty(x))); size > 0 && n > b.maxMemory/size {
 		return b.exceeded("a single value of %d times %d bytes is more than the %d that a run may hold", n, size, b.maxMemory)
 	}
 	return nil
+}
+
+// empty returns a value of x's type without elements, for those that can be
+// repeated.
+func empty(x starlark.Value) starlark.Value {
+	switch x.(type) {
+	case starlark.String:
+		return starlark.String("")
+	case starlark.Bytes:
+		return starlark.Bytes("")
+	case *starlark.List:
+		return starlark.NewList(nil)
+	case starlark.Tuple:
+		return starlark.Tuple(nil)
+	}
+	return x
 }
 
 func bitLen(i starlark.Int) int {

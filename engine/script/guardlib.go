@@ -167,7 +167,7 @@ func getattr(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwarg
 
 // attribute returns x.name. A guarded method is bound to x.
 func attribute(t *starlark.Thread, x starlark.Value, name string) (starlark.Value, error) {
-	if rt, ok := x.(*runtime); ok && isRunAttribute(name) {
+	if rt, ok := x.(*handle); ok && isRunAttribute(name) {
 		return rt.ofRun(t, name)
 	}
 	h, ok := x.(starlark.HasAttrs)
@@ -280,6 +280,7 @@ func chargedMethods() map[string]map[string]charge {
 	text := func(c charge) map[string]charge { return map[string]charge{"string": c} }
 	return map[string]map[string]charge{
 		"extend": {"list": given(16)},
+		"insert": {"list": own(16)}, "remove": {"list": own(16)}, "index": {"list": own(16)}, "pop": {"list": chargePop},
 		"items":  {"dict": own(72)}, "keys": {"dict": own(16)}, "values": {"dict": own(16)},
 		"update":               {"dict": given(96), "set": given(96)},
 		"union":                set(both),
@@ -292,6 +293,15 @@ func chargedMethods() map[string]map[string]charge {
 		"split": text(chargeSplit), "rsplit": text(chargeSplit), "splitlines": text(chargeSplit),
 		"join": text(chargeJoin), "replace": text(chargeReplace), "format": text(chargeFormat),
 	}
+}
+
+// chargePop counts the moving of what stands behind the element, but for the
+// last one.
+func chargePop(t *starlark.Thread, x starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return chargeElements(t, x, 16)
 }
 
 func chargeSplit(t *starlark.Thread, x starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {

@@ -26,7 +26,7 @@ func (f *Front) predeclare() error {
 		}
 		steps[module][fn] = f.builtin[name]
 	}
-	rt := newRuntime()
+	rt := newHandle()
 	getWorkflows := starlark.NewBuiltin("getWorkflows", func(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		return rt, starlark.UnpackArgs("getWorkflows", args, kwargs)
 	})

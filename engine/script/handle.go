@@ -12,20 +12,20 @@ import (
 	"holdfast/engine/value"
 )
 
-// runtime is what getWorkflows returns: the handle of the run that asks. It has
+// handle is what getWorkflows returns: the handle of the run that asks. It has
 // no state, so that one that was fetched at the top level of a file works too.
-type runtime struct {
+type handle struct {
 	callable
 	methods starlark.StringDict
 }
 
-var _ starlark.HasAttrs = (*runtime)(nil)
+var _ starlark.HasAttrs = (*handle)(nil)
 
-// runMethod is a method of runtime, called with the state of a run.
+// runMethod is a method of handle, called with the state of a run.
 type runMethod func(t *starlark.Thread, st *state, name string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error)
 
-func newRuntime() *runtime {
-	rt := &runtime{callable{"workflows", "rt"}, starlark.StringDict{}}
+func newHandle() *handle {
+	rt := &handle{callable{"workflows", "rt"}, starlark.StringDict{}}
 	def := func(name string, inStep bool, f runMethod) {
 		name = "rt." + name
 		rt.methods[name[3:]] = starlark.NewBuiltin(name, func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
@@ -56,14 +56,14 @@ func newRuntime() *runtime {
 	return rt
 }
 
-// isRunAttribute reports whether a name is an attribute of runtime that depends
+// isRunAttribute reports whether a name is an attribute of handle that depends
 // on the run, and so on the thread that asks.
 func isRunAttribute(name string) bool {
 	return name == "workflowId" || name == "workflowName" || name == "inputs"
 }
 
 // Attr returns a method.
-func (rt *runtime) Attr(name string) (starlark.Value, error) {
+func (rt *handle) Attr(name string) (starlark.Value, error) {
 	if m := rt.methods[name]; m != nil {
 		return m, nil
 	}
@@ -74,12 +74,12 @@ func (rt *runtime) Attr(name string) (starlark.Value, error) {
 }
 
 // AttrNames returns the names of the methods and attributes.
-func (rt *runtime) AttrNames() []string {
+func (rt *handle) AttrNames() []string {
 	return append(sortedKeys(rt.methods), "workflowId", "workflowName", "inputs")
 }
 
 // ofRun returns an attribute that depends on the run.
-func (rt *runtime) ofRun(t *starlark.Thread, name string) (starlark.Value, error) {
+func (rt *handle) ofRun(t *starlark.Thread, name string) (starlark.Value, error) {
 	st := stateOf(t)
 	if st == nil {
 		return nil, fmt.Errorf("rt.%s works only inside a running workflow", name)
