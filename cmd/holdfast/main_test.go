@@ -1,13 +1,20 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// asMain makes this test's program be holdfast, in a process of its own.
+const asMain = "HOLDFAST_TEST_AS_MAIN"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asMain) != "" {
+		main()
+	}
 	testscript.Main(m, map[string]func(){"holdfast": main})
 }
 

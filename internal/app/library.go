@@ -49,10 +49,15 @@ func workflows(cfg *config.Config, lib []engine.Step, log *slog.Logger) (*script
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	byName := map[string]engine.Step{}
-	for _, s := range lib {
-		byName[s.Name()] = s
-	}
 	loaded, faults := front.LoadDir(cfg.WorkflowsDir)
-	return front, append(goWorkflows(byName), loaded...), faults, nil
+	return front, append(goWorkflows(named(lib)), loaded...), faults, nil
+}
+
+// named finds steps by their names.
+func named(lib []engine.Step) map[string]engine.Step {
+	out := map[string]engine.Step{}
+	for _, s := range lib {
+		out[s.Name()] = s
+	}
+	return out
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -96,10 +97,13 @@ func open(cfg *config.Config, o Options, log *slog.Logger) (d *daemon, err error
 	if err != nil {
 		return nil, errors.Join(err, dbs.Close())
 	}
-	if d.journal, err = journal.Open(cfg.DataDir, journal.Options{Log: log}); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot open the journal: %w", err), dbs.Close())
+	if err = os.MkdirAll(cfg.DataDir, 0o750); err == nil {
+		d.journal, err = journal.Open(cfg.DataDir, journal.Options{Log: log})
 	}
-	d.engine, err = engine.New(engine.Config{Workers: cfg.Engine.Workers, SafeWrite: steps.SafeWrite(d.gateway), Loader: front, Log: log}, d.journal)
+	if err != nil {
+		return nil, errors.Join(err, dbs.Close())
+	}
+	d.engine, err = engine.New(engine.Config{Workers: cfg.Engine.Workers, SafeWrite: named(lib)["tags.write_confirm"], Loader: front, Log: log}, d.journal)
 	if err == nil {
 		err = d.engine.Register(wfs...)
 	}
