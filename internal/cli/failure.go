@@ -35,7 +35,14 @@ type failure struct {
 	hint string // "": that of err
 }
 
-func (f *failure) Error() string { return fmt.Sprintf("cannot %s: %v", f.what, f.err) }
+func (f *failure) Error() string {
+	cause := f.err.Error()
+	if strings.HasPrefix(cause, "cannot ") {
+		return cause // it says itself what could not be done
+	}
+	return fmt.Sprintf("cannot %s: %s", f.what, cause)
+}
+
 func (f *failure) Unwrap() error { return f.err }
 
 // cannot says what err has kept us from doing; nil for nil.
