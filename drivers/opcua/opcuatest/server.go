@@ -27,8 +27,7 @@ type Server struct {
 	mu       sync.Mutex
 	cfg      settings
 	srv      *server.Server
-	served   chan error // what the present server's listener ended with
-	index    uint16     // of NamespaceURI; 0 where it is missing
+	index    uint16 // of NamespaceURI; 0 where it is missing
 	folder   ua.NodeID
 	vars     map[string]*variable
 	order    []*variable
@@ -152,9 +151,9 @@ func (s *Server) startOn(port int) error {
 	if err := s.populate(); err != nil {
 		return err
 	}
-	s.served = make(chan error, 1)
-	go func() { s.served <- srv.ListenAndServe() }()
-	return s.awaitListening()
+	served := make(chan error, 1)
+	go func() { served <- srv.ListenAndServe() }()
+	return awaitListening(srv, served)
 }
 
 // permissions lets every client do everything.
@@ -195,16 +194,16 @@ func (s *Server) populate() error {
 	return nil
 }
 
-// awaitListening returns when the new server accepts, or has failed to.
-func (s *Server) awaitListening() error {
+// awaitListening returns when srv accepts connections, or with what it ended with.
+func awaitListening(srv *server.Server, served <-chan error) error {
 	t := time.NewTicker(time.Millisecond)
 	defer t.Stop()
 	for {
 		select {
-		case err := <-s.served:
+		case err := <-served:
 			return err
 		case <-t.C:
-			if s.srv.State() == ua.ServerStateRunning {
+			if srv.State() == ua.ServerStateRunning {
 				return nil
 			}
 		}
