@@ -37,7 +37,8 @@ func (q queryStep) Run(ctx context.Context, a engine.Args) (any, error) {
 }
 
 // updateStep is db.update. It runs in a transaction of its own, so that it
-// either has its effect or has none.
+// either has its effect or has none; the statement must not end it (COMMIT),
+// and what a database does outside transactions (VACUUM) cannot be done.
 type updateStep struct {
 	described
 	databases *Databases

@@ -49,7 +49,7 @@ func dialectOf(name string) (dialect, bool) {
 		}, true
 	case "mysql": // InnoDB: without transactions there is no exactly once
 		return dialect{
-			driver: "mysql",
+			driver: "mysql", dsn: mysqlDSN,
 			create: `CREATE TABLE IF NOT EXISTS holdfast_steps (run VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, seq BIGINT NOT NULL, ` + columns +
 				`recorded_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (run, seq, inner_seq)) ENGINE=InnoDB`,
 			find:   find + `? AND seq = ? AND inner_seq = ?`,
@@ -82,6 +82,17 @@ func sqliteDSN(dsn string) string {
 		}
 	}
 	return dsn
+}
+
+// mysqlDSN makes the driver deliver times as times, in UTC unless loc says
+// else. A name that it cannot read is left for the driver to complain of.
+func mysqlDSN(dsn string) string {
+	c, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		return dsn
+	}
+	c.ParseTime = true
+	return c.FormatDSN()
 }
 
 // private reports whether each connection of dsn would be a database of its own.

@@ -149,7 +149,7 @@ func isDecimal(kind string) bool {
 
 func isBinary(kind string) bool {
 	return kind == "" || kind == "BYTEA" || kind == "BIT" || strings.HasSuffix(kind, "BLOB") || strings.HasSuffix(kind, "BINARY") ||
-		kind == "GEOMETRY" || kind == "IMAGE" || kind == "TIMESTAMP" || kind == "ROWVERSION"
+		kind == "GEOMETRY" || kind == "IMAGE"
 }
 
 func timeText(t time.Time, kind string) string {
