@@ -42,7 +42,7 @@ type Front struct {
 	maxMemory   int64
 	builtin     map[string]*stepFn // by name
 	predeclared starlark.StringDict
-	names       []string // of all that a file has without import
+	names       []string                       // of all that a file has without import
 	modules     map[string]starlark.StringDict // by import path
 
 	mu    sync.Mutex

@@ -281,7 +281,7 @@ func chargedMethods() map[string]map[string]charge {
 	return map[string]map[string]charge{
 		"extend": {"list": given(16)},
 		"insert": {"list": own(16)}, "remove": {"list": own(16)}, "index": {"list": own(16)}, "pop": {"list": chargePop},
-		"items":  {"dict": own(72)}, "keys": {"dict": own(16)}, "values": {"dict": own(16)},
+		"items": {"dict": own(72)}, "keys": {"dict": own(16)}, "values": {"dict": own(16)},
 		"update":               {"dict": given(96), "set": given(96)},
 		"union":                set(both),
 		"difference":           set(both),

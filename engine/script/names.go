@@ -21,7 +21,7 @@ func suggest(word string, known []string) string {
 func nearest(word string, known []string) string {
 	best, least := "", max(len(word), 3)/3+1
 	for _, k := range known {
-		if d := distance(word, k); d < least {
+		if d := distance(word, k); d < least && d < len(word) {
 			best, least = k, d
 		}
 	}
