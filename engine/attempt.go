@@ -115,6 +115,7 @@ func (w *work) do(ctx context.Context) (res any, err error) {
 		}
 	}()
 	if w.call.Body != nil {
+		w.run.inner = 0
 		return w.call.Body(ctx)
 	}
 	return w.call.Step.Run(ctx, w.args)

@@ -37,7 +37,8 @@ func (r *Run) Step(c Call) (value.Raw, error) {
 // Direct runs a registered step inside the body of another: it is part of that
 // step, and has no record of its own.
 func (r *Run) Direct(ctx context.Context, s Step, args value.Raw) (value.Raw, error) {
-	a := Args{Run: r.head.id, Seq: r.seq, Attempt: 1, Began: time.Now()}
+	r.inner++
+	a := Args{Run: r.head.id, Seq: r.seq, Inner: r.inner, Attempt: 1, Began: time.Now()}
 	var err error
 	if a.Values, err = argsMap(args); err != nil {
 		return nil, err

@@ -24,6 +24,7 @@ type Run struct {
 	// Used by the run's goroutine only.
 	replay      cursor
 	seq         uint32                     // next place in the program's lane
+	inner       int                        // steps called in the body of the user step at work
 	safe        map[uint32]*journal.Record // what the record has of the safe state
 	tail        tail
 	fatal       error // the first fatal error; every later call returns it
