@@ -45,12 +45,11 @@ var workflowOptions = []string{"name", "timeout_s", "queue", "commands", "on_pow
 
 // workflow is the decorator @workflow(name=…, …).
 func (f *Front) workflow(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	l, err := loadingOf(t, "@workflow")
-	if err != nil {
+	if _, err := loadingOf(t, "@workflow"); err != nil {
 		return nil, err
 	}
 	if fn, ok := bare(args, kwargs); ok {
-		return f.defineWorkflow(t, l, &workflowDef{auto: true}, fn)
+		return f.defineWorkflow(t, &workflowDef{auto: true}, fn)
 	}
 	proto := workflowDef{auto: true}
 	if err := eachOption("workflow", args, kwargs, workflowOptions, proto.option); err != nil {
@@ -62,7 +61,7 @@ func (f *Front) workflow(t *starlark.Thread, _ *starlark.Builtin, args starlark.
 			return nil, errors.New("@workflow decorates one function")
 		}
 		w := proto
-		return f.defineWorkflow(t, l, &w, fn)
+		return f.defineWorkflow(t, &w, fn)
 	}), nil
 }
 
@@ -188,7 +187,11 @@ func (w *workflowDef) safeState(v starlark.Value) error {
 }
 
 // defineWorkflow makes a workflow of a function and registers it.
-func (f *Front) defineWorkflow(t *starlark.Thread, l *loading, w *workflowDef, c starlark.Callable) (starlark.Value, error) {
+func (f *Front) defineWorkflow(t *starlark.Thread, w *workflowDef, c starlark.Callable) (starlark.Value, error) {
+	l, err := loadingOf(t, "@workflow")
+	if err != nil {
+		return nil, err
+	}
 	fn, err := function("workflow", c)
 	if err != nil {
 		return nil, err

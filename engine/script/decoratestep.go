@@ -20,18 +20,17 @@ var retryOptions = []string{
 
 // step is the decorator @step(name=…, options={…}).
 func (f *Front) step(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	l, err := loadingOf(t, "@step")
-	if err != nil {
+	if _, err := loadingOf(t, "@step"); err != nil {
 		return nil, err
 	}
 	if fn, ok := bare(args, kwargs); ok {
-		return f.defineStep(t, l, "", engine.StepOptions{}, fn)
+		return f.defineStep(t, "", engine.StepOptions{}, fn)
 	}
 	var (
 		name string
 		opts engine.StepOptions
 	)
-	err = eachOption("step", args, kwargs, []string{"name", "options"}, func(key string, v starlark.Value) error {
+	err := eachOption("step", args, kwargs, []string{"name", "options"}, func(key string, v starlark.Value) error {
 		if key == "options" {
 			var err error
 			opts, err = stepOptions(v)
@@ -51,13 +50,17 @@ func (f *Front) step(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tupl
 		if !ok {
 			return nil, errors.New("@step decorates one function, or one built-in step: step(name=…, options=…)(tags.write)")
 		}
-		return f.defineStep(t, l, name, opts, fn)
+		return f.defineStep(t, name, opts, fn)
 	}), nil
 }
 
 // defineStep makes a step of a function, or a copy of a built-in one with other
 // options, and registers its name.
-func (f *Front) defineStep(t *starlark.Thread, l *loading, name string, opts engine.StepOptions, c starlark.Callable) (starlark.Value, error) {
+func (f *Front) defineStep(t *starlark.Thread, name string, opts engine.StepOptions, c starlark.Callable) (starlark.Value, error) {
+	l, err := loadingOf(t, "@step")
+	if err != nil {
+		return nil, err
+	}
 	if builtin, ok := c.(*stepFn); ok {
 		s := *builtin
 		s.options = opts

@@ -30,7 +30,7 @@
 // reach is measured, and the run ends with LimitExceeded if it is above
 // Options.MaxMemory. Numbers are bounded to 65,536 bits.
 //
-// The cost: some 0.1 µs for each rewritten operation that is not with a literal
+// The cost: some 0.15 µs for each rewritten operation that is not with a literal
 // number (i + 1 and x == y stay as they are), and the measuring, which is in
 // proportion to what is measured and rare. Not counted is what only a
 // half-evaluated expression holds, of which there can be no more than the

@@ -23,6 +23,7 @@ type prepared struct {
 	imports    map[place]*importation // by the place of the "pass" that stands for it
 	ellipses   map[place]bool         // of "..." statements, blanked to a literal
 	faults     []Fault
+	formats    bool // the string at hand is followed by .format
 	inTry      bool // the line at hand continues a try statement
 }
 

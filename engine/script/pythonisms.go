@@ -1,6 +1,7 @@
 package script
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -165,7 +166,8 @@ func (p *prepared) pythonisms(stmt []token) {
 				p.fault(t.place(), "a number is written without _")
 			}
 		case tokString:
-			p.str(t, prev)
+			p.formats = i+2 < len(stmt) && stmt[i+2].text == "format"
+			p.str(t, prev, next)
 		case tokOp:
 			p.operator(t, prev, next, def)
 		}
@@ -190,7 +192,13 @@ func (p *prepared) word(t, prev, next token, stmt []token) {
 	p.fault(t.place(), "%s", hint)
 }
 
-func (p *prepared) str(t, prev token) {
+// A width or precision within a format: "%5.1f", "{:.2f}".
+var (
+	percentFormat = regexp.MustCompile(`%[-+ #0]*[0-9.*]+[a-zA-Z]`)
+	braceFormat   = regexp.MustCompile(`\{[^{}]*:[^{}]+\}`)
+)
+
+func (p *prepared) str(t, prev, next token) {
 	prefix := t.text[:stringPrefix(t.text)]
 	switch {
 	case strings.ContainsAny(prefix, "fF"):
@@ -199,6 +207,10 @@ func (p *prepared) str(t, prev token) {
 		p.fault(t.place(), `a string is written "…", r"…" or b"…"`)
 	case prev.kind == tokString:
 		p.fault(t.place(), "two strings side by side are not joined: write + between them")
+	case next.text == "%" && percentFormat.MatchString(t.text):
+		p.fault(t.place(), "a format has no width and no precision: use %%s, %%d or %%f, and round with int(x * 100 + 0.5) / 100.0")
+	case next.text == "." && p.formats && braceFormat.MatchString(t.text):
+		p.fault(t.place(), "a format has no width and no precision: use {}, and round with int(x * 100 + 0.5) / 100.0")
 	}
 }
 
@@ -245,6 +257,8 @@ func explain(msg string) string {
 		return msg + ": there are no generators, write a list: [… for … in …]"
 	case strings.Contains(msg, "got ',', want ':'"), strings.Contains(msg, "got '}', want ':'"):
 		return msg + ": a set is written set([…])"
+	case strings.Contains(msg, "got '=', want newline"):
+		return msg + ": assign to one name in a line, or to several with a, b = x, y"
 	}
 	return msg
 }

@@ -102,7 +102,7 @@ func cut(t *testing.T, k uint64, files map[string]string, want string) bool {
 	f2 := p.front(t, Options{})
 	again := boot(t, dir, f2, journal.Options{}, mustLoad(t, f2, files)...)
 	info := again.result(id)
-	if got := shown(t, info.Result); info.Status != engine.Success || got[:60] != want[:60] {
+	if got := shown(t, info.Result); info.Status != engine.Success || got != want {
 		t.Errorf("cut after %d: %s %s, %+v", k, info.Status, got, info.Error)
 	}
 	if after := p.count("tags.write"); after > 5 || after < before {

@@ -77,7 +77,7 @@ func newStepFn(s engine.Step) (*stepFn, error) {
 }
 
 // CallInternal makes the step call. Within the body of another step it is part
-// of that step.
+// of that step, whose options rule: it is attempted once.
 func (f *stepFn) CallInternal(t *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	st := stateOf(t)
 	if st == nil {
