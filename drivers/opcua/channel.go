@@ -28,9 +28,8 @@ const (
 	maxMessage = uacp.DefaultMaxMessageSize // what the library decodes at most
 	maxChunks  = uacp.DefaultMaxChunkCount
 
-	tokenLifetime = time.Hour // of a channel's security token; the library renews it at 75 %
-	closeGrace    = 500 * time.Millisecond
-	stuckGrace    = 2 * time.Second // beyond a request's time limit, for the library to give up by itself
+	closeGrace = 500 * time.Millisecond
+	stuckGrace = 2 * time.Second // beyond a request's time limit, for the library to give up by itself
 )
 
 // channel is a secure channel on its TCP connection. It is good until fail is
@@ -77,7 +76,7 @@ func openChannel(ctx context.Context, s settings, p peer, own *ownIdentity, user
 	// each channel has its own, and it is compared with p once the channel is open.
 	cfg := &uasc.Config{
 		SecurityPolicyURI: p.policyURI, SecurityMode: p.mode, UserKey: userKey,
-		Lifetime: uint32(tokenLifetime / time.Millisecond), RequestTimeout: s.RequestTimeout,
+		Lifetime: uint32(s.tokenLife / time.Millisecond), RequestTimeout: s.RequestTimeout,
 	}
 	if p.mode != ua.MessageSecurityModeNone {
 		cfg.Certificate, cfg.LocalKey = own.der, own.key

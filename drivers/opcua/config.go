@@ -66,6 +66,7 @@ type settings struct {
 	trust     trustRule
 	userCert  []byte // DER
 	userKey   *rsa.PrivateKey
+	tokenLife time.Duration // of a channel's security token, which the library renews at 75 % of it
 }
 
 func policies() map[string]string {
@@ -109,7 +110,7 @@ func modeName(m ua.MessageSecurityMode) string {
 // check returns cfg with its defaults, or what is wrong with it. It opens and
 // reads nothing.
 func check(cfg Config) (settings, error) {
-	s := settings{Config: cfg}
+	s := settings{Config: cfg, tokenLife: time.Hour}
 	var err error
 	if s.host, err = hostPort(cfg.URL); err != nil {
 		return s, err

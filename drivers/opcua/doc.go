@@ -34,7 +34,10 @@
 // # Known limits
 //
 // The library decodes in a goroutine of its own, where a hostile server can
-// make it panic; structures that it does not know are read as BadNotSupported;
-// a DateTime beyond the years 1900 to 2261 is BadDecodingError or, where it
-// wraps into them, wrong.
+// make it panic. When it renews a channel's token, it takes the certificate that
+// the packet brings, without comparing it with the one of the start. It does not
+// pass on the Error message with which a server hangs up. Structures that it
+// does not know are read as BadNotSupported, lists of ByteStrings cannot be
+// written, and a DateTime beyond the years 1900 to 2261 is BadDecodingError or,
+// where it wraps into them, wrong.
 package opcua

@@ -72,7 +72,7 @@ func (d *Driver) Connect(ctx context.Context) error {
 	return nil
 }
 
-// drop ends the session, if there is one, and returns whether there was.
+// drop ends the session, if there is one.
 func (d *Driver) drop(cause error) {
 	d.mu.Lock()
 	s := d.session

@@ -12,17 +12,16 @@ import (
 const batch = 500
 
 // limits are how many operations a request may have, at least 1 each.
-type limits struct{ read, monitored, browse int }
+type limits struct{ read, monitored int }
 
 // readLimits asks for the server's OperationLimits (OPC 10000-5, 6.3.11). A
 // limit that is absent or 0 is taken for none.
 func (s *session) readLimits(ctx context.Context) error {
 	var ids []*ua.ReadValueID
-	targets := []*int{&s.limits.read, &s.limits.monitored, &s.limits.browse}
+	targets := []*int{&s.limits.read, &s.limits.monitored}
 	for _, n := range []uint32{
 		id.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
 		id.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
-		id.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse,
 	} {
 		ids = append(ids, readID(ua.NewNumericNodeID(0, n), ua.AttributeIDValue))
 	}

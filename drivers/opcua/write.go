@@ -10,8 +10,8 @@ import (
 	"holdfast/gateway/tag"
 )
 
-// write sends the writes one by one, in order. sent says whether anything was;
-// the error is of the channel or ctx, and comes only where nothing was.
+// write sends the writes one by one, in order. The error is of the channel or
+// ctx, and comes only where nothing was sent.
 func (s *session) write(ctx context.Context, writes []tag.Write) ([]tag.Outcome, error) {
 	outcomes := make([]tag.Outcome, len(writes))
 	for i, w := range writes {
