@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -33,8 +35,10 @@ const (
 
 // boltStore is a store in one bucket of one bbolt file.
 type boltStore struct {
-	db   *bbolt.DB
-	name string // of the file, for messages
+	db     *bbolt.DB
+	file   *os.File    // what db has open
+	name   string      // of the file, for messages
+	broken atomic.Bool // bbolt has panicked, and may hold its locks for ever
 }
 
 // openBolt opens path, which must exist with its bucket, or, with create, makes
@@ -48,6 +52,11 @@ func openBolt(path string, create bool, maxSize int64) (s *boltStore, err error)
 			PageSize:        pageSize,
 			InitialMmapSize: int(initialMmap),
 			MaxSize:         int(maxSize),
+			OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+				f, err := os.OpenFile(name, flag, mode)
+				s.file = f
+				return f, err
+			},
 		})
 		if errors.Is(err, berrors.ErrTimeout) {
 			return fmt.Errorf("cannot open %s: %w", path, ErrLocked)
@@ -59,6 +68,9 @@ func openBolt(path string, create bool, maxSize int64) (s *boltStore, err error)
 		return nil
 	})
 	if err != nil {
+		if s.broken.Load() && s.file != nil {
+			err = errors.Join(err, unlock(s.file))
+		}
 		return nil, err
 	}
 	if create {
@@ -69,7 +81,7 @@ func openBolt(path string, create bool, maxSize int64) (s *boltStore, err error)
 			})
 		})
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("cannot create %s: %w", path, err), s.db.Close())
+			return nil, errors.Join(fmt.Errorf("cannot create %s: %w", path, err), s.Close())
 		}
 	}
 	return s, nil
@@ -81,9 +93,13 @@ func (s *boltStore) guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
+			s.broken.Store(true)
 			err = fmt.Errorf("cannot use %s: the file is damaged: %v", s.name, r)
 		}
 	}()
+	if s.broken.Load() {
+		return fmt.Errorf("cannot use %s: the file was found damaged before", s.name)
+	}
 	return f()
 }
 
@@ -169,8 +185,14 @@ func (s *boltStore) pageBytes(commits int64) int64 {
 	return st.TxStats.GetPageAlloc() + commits*pageSize
 }
 
+// Close waits for readers. A store that is broken gives up its file and the
+// lock on it; its map stays until the process ends.
 func (s *boltStore) Close() error {
-	if err := s.guard(s.db.Close); err != nil {
+	closeFile := s.db.Close
+	if s.broken.Load() {
+		closeFile = func() error { return unlock(s.file) }
+	}
+	if err := closeFile(); err != nil {
 		return fmt.Errorf("cannot close %s: %w", s.name, err)
 	}
 	return nil

@@ -166,7 +166,7 @@ func (c *checker) compare() {
 		case moved:
 		case !r.header && r.indexed != "":
 			c.say("run %d (%s) has an id and no header", run, r.indexed)
-		case !r.header && (r.other || r.ended):
+		case !r.header && (r.other || r.ended || r.amended):
 			c.say("run %d has entries and no header", run)
 		case r.header && r.indexed != r.id:
 			c.say("run %d: its id is %q, the table of ids says %q", run, r.id, r.indexed)

@@ -96,32 +96,29 @@ func (j *Journal) salvage(name string, in *inspection, mend func(s *salvaged) er
 	j.report.say("%s was damaged (%s); what can be trusted of it was taken into a new file, the damaged one was kept as %s",
 		name, in.faults[0], aside)
 	j.report.SetAside = append(j.report.SetAside, aside)
-	told := len(j.report.Sentences)
 	f, err := os.Open(j.path(name))
 	if err != nil {
 		return err
 	}
-	defer f.Close()
 	err = j.createFile(name, func(s store) (uint64, error) {
 		sv := &salvaged{in: in, store: s, serials: make(map[string]uint64), old: make(map[string]struct{})}
 		return sv.fill(f, mend)
-	}, func() error {
-		text := name + ":\n"
-		for _, fault := range in.faults {
-			text += "  " + fault + "\n"
-		}
-		for _, s := range j.report.Sentences[told-1:] {
-			text += s + "\n"
-		}
-		return errors.Join(keepAside(j.path(name), j.path(aside)), replaceFile(j.path(aside)+".txt", []byte(text)))
-	})
-	if err != nil {
-		return err
+	}, func() error { return keepAside(j.path(name), j.path(aside)) })
+	return errors.Join(err, f.Close())
+}
+
+// tell logs what was found, and writes it beside the files that were set aside.
+func (j *Journal) tell() error {
+	text := ""
+	for _, s := range j.report.Sentences {
+		j.log.Warn("the journal was not in order", "what", s)
+		text += s + "\n"
 	}
-	for _, s := range j.report.Sentences[told-1:] {
-		j.log.Warn("journal mended", "what", s)
+	var errs []error
+	for _, aside := range j.report.SetAside {
+		errs = append(errs, replaceFile(j.path(aside)+".txt", []byte(text)))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // asideName returns a name for the damaged file that is not taken.

@@ -37,6 +37,9 @@ func (j *Journal) open() error {
 	if err := j.index(); err != nil {
 		return err
 	}
+	if err := j.tell(); err != nil {
+		return err
+	}
 	return writeMarker(j.dir, marker{})
 }
 
