@@ -10,7 +10,9 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -87,11 +89,16 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 	if u.Path, err = url.PathUnescape(path); err != nil {
 		return nil, &wire.Error{Code: wire.BadRequest, Message: err.Error()}
 	}
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
+	var connected atomic.Bool
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
+	req, err := http.NewRequestWithContext(traced, method, u.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, &wire.Error{Code: wire.BadRequest, Message: err.Error()}
 	}
 	resp, err := c.http.Do(req)
+	if err != nil && !connected.Load() {
+		return nil, c.unreachable(ctx, err)
+	}
 	if err != nil {
 		return nil, c.lost(ctx, method, err)
 	}
@@ -110,16 +117,8 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 	return nil, &failure
 }
 
-// lost says what it means that no answer came. A connection that was never made
-// means that nothing was sent.
+// lost says what it means that no answer came over a connection that was made.
 func (c *Client) lost(ctx context.Context, method string, err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return c.unreachable(err)
-	}
 	if method != http.MethodGet {
 		return &wire.Error{Code: wire.Unknown, Message: "the request was sent and no answer came: it may or may not have been met",
 			Hint: "look before you repeat it"}
@@ -130,7 +129,11 @@ func (c *Client) lost(ctx context.Context, method string, err error) error {
 	return &wire.Error{Code: wire.Unreachable, Message: fmt.Sprintf("the daemon at %s did not answer: %v", c.socket, cause(err)), Hint: "has it just ended?"}
 }
 
-func (c *Client) unreachable(err error) error {
+// unreachable says why no connection was made, and so nothing sent.
+func (c *Client) unreachable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	e := &wire.Error{Code: wire.Unreachable, Message: fmt.Sprintf("the daemon at %s cannot be reached: %v", c.socket, cause(err))}
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
