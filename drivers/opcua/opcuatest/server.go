@@ -22,7 +22,6 @@ type Server struct {
 	id    identity
 	relay *relay
 	host  string
-	old   sync.WaitGroup // servers that Restart left, and that take their time to close
 
 	mu       sync.Mutex
 	cfg      settings
@@ -277,8 +276,7 @@ func (s *Server) restart(newCert bool, opts []Option) error {
 	for _, o := range opts {
 		o(&s.cfg)
 	}
-	was := s.srv
-	s.old.Go(func() { _ = was.Close() }) // its only error says that it was not running
+	go closeBehind(s.srv)
 	if err := s.start(); err != nil {
 		return fmt.Errorf("cannot restart the server: %w", err)
 	}
@@ -286,8 +284,13 @@ func (s *Server) restart(newCert bool, opts []Option) error {
 	return nil
 }
 
-// Close ends the server. It takes three seconds, which the library waits for
-// its clients to leave. It may be called twice.
+// closeBehind ends a server that the relay has left. The only error of that says
+// that it was not running.
+func closeBehind(srv *server.Server) { _ = srv.Close() }
+
+// Close ends the server for its clients. What is behind the relay ends by itself
+// three seconds later: the library insists on waiting that long for clients to
+// leave. Close may be called twice.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -297,9 +300,6 @@ func (s *Server) Close() error {
 	s.closed = true
 	srv := s.srv
 	s.mu.Unlock()
-	s.relay.shut(false, false)
-	err := s.relay.close()
-	s.old.Go(func() { _ = srv.Close() })
-	s.old.Wait()
-	return errors.Join(err, os.RemoveAll(s.dir))
+	go closeBehind(srv)
+	return errors.Join(s.relay.close(), os.RemoveAll(s.dir))
 }
