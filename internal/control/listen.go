@@ -25,6 +25,10 @@ var ErrInUse = errors.New("another holdfast is running")
 // one that somebody does is ErrInUse; anything else at path is left alone and
 // is an error. Closing the listener removes the socket.
 //
+// Two daemons that start at once both find an old socket stale, and each could
+// then remove the other's new one: a lock on the file path.lock, held until the
+// listener is closed or the process ends, lets one of them do it. The file stays.
+//
 // At no moment can anybody open the socket whom the mode keeps out: it is made
 // in a folder of its own that only this user can enter, and moved to its place
 // when its mode is right.
@@ -36,62 +40,51 @@ func Listen(path string) (net.Listener, error) {
 	return l, nil
 }
 
-func listen(path string) (_ net.Listener, err error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+func listen(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
-	private, err := os.MkdirTemp(dir, ".h") // mode 0700
+	lock, err := lockFile(path + ".lock")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(private)) }()
-	temp := filepath.Join(private, "s")
-	if n := max(len(path), len(temp)); n > maxSocketPath {
-		return nil, fmt.Errorf("the path is %d bytes too long for a unix socket", n-maxSocketPath)
+	l := &listener{path: path, lock: lock}
+	if err := makeWay(path); err != nil {
+		return nil, errors.Join(err, lock.Close())
 	}
-	if err := makeWay(path, filepath.Join(private, "old")); err != nil {
-		return nil, err
+	if err := l.open(); err != nil {
+		return nil, errors.Join(err, lock.Close())
 	}
-	ul, err := net.ListenUnix("unix", &net.UnixAddr{Name: temp, Net: "unix"})
-	if err != nil {
-		return nil, err
-	}
-	ul.SetUnlinkOnClose(false)
-	own, err := place(temp, path)
-	if err != nil {
-		return nil, errors.Join(err, ul.Close())
-	}
-	return &listener{UnixListener: ul, path: path, own: own}, nil
+	return l, nil
 }
 
-// place gives the socket temp its mode and its name. It never replaces
-// anything: what came to path in between is another daemon's.
-func place(temp, path string) (os.FileInfo, error) {
-	if err := os.Chmod(temp, socketMode); err != nil {
+// lockFile opens a file and locks it. What is locked already is in use.
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
 		return nil, err
 	}
-	if err := os.Link(temp, path); errors.Is(err, fs.ErrExist) {
-		return nil, ErrInUse
-	} else if err != nil {
-		return nil, err
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, errors.Join(ErrInUse, f.Close())
 	}
-	return os.Lstat(temp)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot lock %s: %w", path, err), f.Close())
+	}
+	return f, nil
 }
 
 // makeWay sees to it that there is nothing at path: a socket on which nobody
-// listens is moved to aside. Of two daemons that start at once, and both find
-// the socket stale, one may then move the other's new socket: it looks at what
-// it has, and puts it back.
-func makeWay(path, aside string) error {
-	stale, err := os.Lstat(path)
+// listens is removed.
+func makeWay(path string) error {
+	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if stale.Mode().Type() != fs.ModeSocket {
+	if info.Mode().Type() != fs.ModeSocket {
 		return errors.New("there is a file that is no socket")
 	}
 	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
@@ -101,15 +94,33 @@ func makeWay(path, aside string) error {
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("cannot tell whether the socket there is in use: %w", err)
 	}
-	if err := os.Rename(path, aside); err != nil {
-		return err
-	}
-	moved, err := os.Lstat(aside)
+	return os.Remove(path)
+}
+
+// open makes the socket, and moves it to its place.
+func (l *listener) open() (err error) {
+	private, err := os.MkdirTemp(filepath.Dir(l.path), ".h") // mode 0700
 	if err != nil {
 		return err
 	}
-	if !os.SameFile(moved, stale) {
-		return errors.Join(ErrInUse, os.Rename(aside, path))
+	defer func() { err = errors.Join(err, os.RemoveAll(private)) }()
+	temp := filepath.Join(private, "s")
+	if n := max(len(l.path), len(temp)); n > maxSocketPath {
+		return fmt.Errorf("the path is %d bytes too long for a unix socket", n-maxSocketPath)
+	}
+	l.UnixListener, err = net.ListenUnix("unix", &net.UnixAddr{Name: temp, Net: "unix"})
+	if err != nil {
+		return err
+	}
+	l.SetUnlinkOnClose(false)
+	if err = os.Chmod(temp, socketMode); err == nil {
+		l.own, err = os.Lstat(temp)
+	}
+	if err == nil {
+		err = os.Rename(temp, l.path)
+	}
+	if err != nil {
+		return errors.Join(err, l.UnixListener.Close())
 	}
 	return nil
 }
@@ -118,6 +129,7 @@ func makeWay(path, aside string) error {
 type listener struct {
 	*net.UnixListener
 	path  string
+	lock  *os.File
 	own   os.FileInfo
 	once  sync.Once
 	first error // of the first Close
@@ -133,6 +145,7 @@ func (l *listener) Close() error {
 		if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.own) {
 			l.first = errors.Join(l.first, os.Remove(l.path))
 		}
+		l.first = errors.Join(l.first, l.lock.Close())
 	})
 	return l.first
 }

@@ -28,8 +28,8 @@ func listen(t *testing.T, path string) net.Listener {
 	return l
 }
 
-// only fails the test unless the folder of path holds nothing else, such as
-// what Listen works with.
+// only fails the test unless the folder of path holds nothing else but the lock,
+// such as what Listen works with.
 func only(t *testing.T, path string) {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Dir(path))
@@ -37,7 +37,7 @@ func only(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if e.Name() != filepath.Base(path) {
+		if base := filepath.Base(path); e.Name() != base && e.Name() != base+".lock" {
 			t.Errorf("%s is left over", e.Name())
 		}
 	}
@@ -100,6 +100,25 @@ func TestListenRefusesWhatIsInUse(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 	only(t, path)
+}
+
+func TestListenRefusesAStrangersSocket(t *testing.T) {
+	t.Parallel()
+	path := controltest.Socket(t)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	stranger, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := control.Listen(path); !errors.Is(err, control.ErrInUse) {
+		t.Errorf("the error is %v", err)
+	}
+	if err := stranger.Close(); err != nil {
+		t.Error(err)
+	}
+	listen(t, path) // the lock was given back
 }
 
 func TestListenLeavesFilesAlone(t *testing.T) {
