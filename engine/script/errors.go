@@ -75,12 +75,15 @@ func traceback(err error) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// innermost returns where in a file an error arose.
+// innermost returns where in a file an error arose. That a call does not fit a
+// function is an error of the line that calls.
 func innermost(err error) (starlark.CallFrame, bool) {
 	var ee *starlark.EvalError
 	if errors.As(err, &ee) {
 		for i := range ee.CallStack {
-			if fr := ee.CallStack.At(i); fr.Pos.Line > 0 {
+			fr := ee.CallStack.At(i)
+			misfit := i == 0 && len(ee.CallStack) > 1 && strings.HasPrefix(ee.Msg, "function "+fr.Name+" ")
+			if fr.Pos.Line > 0 && !misfit {
 				return fr, true
 			}
 		}

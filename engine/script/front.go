@@ -24,9 +24,6 @@ const (
 	DefaultMaxMemory = 32 << 20
 )
 
-// maxBundle bounds the text of a workflow and of all that it loads, in bytes.
-const maxBundle = 4 << 20
-
 // Options are what a Front is made of.
 type Options struct {
 	Steps     []engine.Step // "tags.read" and so on: module and function

@@ -205,8 +205,10 @@ func extend(t *starlark.Thread, x *starlark.List, y starlark.Iterable) error {
 	if err != nil {
 		return err
 	}
-	_, err = starlark.Call(t, method, starlark.Tuple{y}, nil)
-	return err
+	if _, err = method.(*starlark.Builtin).CallInternal(t, starlark.Tuple{y}, nil); err != nil {
+		return errors.New(strings.Replace(err.Error(), "extend: cannot extend", "cannot apply += to", 1))
+	}
+	return nil
 }
 
 // update puts the entries of y into x.

@@ -268,6 +268,30 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
+// TestText sees what no editor shows.
+func TestText(t *testing.T) {
+	t.Parallel()
+	f := newPlant().front(t, Options{})
+	for text, want := range map[string]string{
+		"\ufeff@workflow\ndef w(): pass\n": "",
+		"x = \"\ufffd\"\n":                 "",
+		"x = 1\r\ny = \"\xe4\"\n":          "2:6: the file is not UTF-8 here: save it as UTF-8",
+		"x = 1\rfail(\"a\")\x00\n":         "2:10: the file has a NUL character here: it is no text",
+		"\ufeffx = 1\nwhile y: pass\n":     "2:7: undefined: y",
+		"def f():\n\treturn 1\n\n\nf(1)\n": "5:2: function f accepts no arguments (1 given)",
+	} {
+		dir := writeFiles(t, map[string]string{"x.star": text})
+		_, faults := f.LoadDir(dir)
+		got := ""
+		for _, ft := range faults {
+			got += strings.TrimPrefix(ft.Error(), filepath.Join(dir, "x.star:"))
+		}
+		if got != want {
+			t.Errorf("%q: %s, not %s", text, got, want)
+		}
+	}
+}
+
 func TestNew(t *testing.T) {
 	t.Parallel()
 	p := newPlant()

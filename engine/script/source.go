@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"unicode/utf8"
 
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
@@ -41,7 +42,12 @@ func options() *syntax.FileOptions {
 func (f *Front) compile(name string, text []byte) *source {
 	s := &source{name: name, text: text}
 	opts := options()
-	p := prepare(name, string(text), opts)
+	clean, fault := plainText(name, string(text))
+	if fault != nil {
+		s.faults = []Fault{*fault}
+		return s
+	}
+	p := prepare(name, clean, opts)
 	if len(p.faults) > 0 {
 		s.faults = p.faults
 		for _, im := range p.imports { // whose files may be missing, too
@@ -65,6 +71,28 @@ func (f *Front) compile(name string, text []byte) *source {
 	}
 	s.faults = p.faults
 	return s
+}
+
+// plainText returns a file's text without a byte order mark. Bytes that are no
+// UTF-8 would be changed silently, and a NUL would end the file for Starlark.
+func plainText(name, text string) (string, *Fault) {
+	text = strings.TrimPrefix(text, "\ufeff")
+	line, col, prev := 1, 1, rune(0)
+	for i, r := range text {
+		switch {
+		case r == 0:
+			return "", &Fault{name, line, col, "the file has a NUL character here: it is no text"}
+		case r == utf8.RuneError && !strings.HasPrefix(text[i:], "\ufffd"):
+			return "", &Fault{name, line, col, "the file is not UTF-8 here: save it as UTF-8"}
+		case r == '\n' && prev == '\r':
+		case r == '\n' || r == '\r':
+			line, col = line+1, 1
+		default:
+			col++
+		}
+		prev = r
+	}
+	return text, nil
 }
 
 // syntaxFault takes an error of Starlark's scanner or parser.
