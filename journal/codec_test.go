@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -104,7 +105,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		value := append(make([]byte, sealLen), payload...)
 		seal(key, value, 1)
-		if _, err := decodeAny(key, value); err != nil && err != errDamaged {
+		if _, err := decodeAny(key, value); err != nil && !errors.Is(err, errDamaged) {
 			t.Errorf("got %v", err)
 		}
 		describe(key)

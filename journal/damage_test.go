@@ -202,7 +202,7 @@ func TestDamage(t *testing.T) {
 				var seen tally
 				in := len(sp.files[file])
 				dir := memoryDir(t)
-				for i := range kind.cases {
+				for i := range max(kind.cases/fewer, 5) {
 					dir := filepath.Join(dir, fmt.Sprint(i))
 					damaged := kind.do(rng, bytes.Clone(sp.files[file]), in)
 					sp.try(t, dir, file, damaged, i%4 == 0, &seen)
@@ -211,7 +211,7 @@ func TestDamage(t *testing.T) {
 					}
 				}
 				t.Logf("%d cases: %d without effect, %d mended with nothing lost; runs: %d hurt, %d lost, worst case %d",
-					kind.cases, seen.harmless, seen.mended, seen.hurt, seen.lost, seen.worst)
+					max(kind.cases/fewer, 5), seen.harmless, seen.mended, seen.hurt, seen.lost, seen.worst)
 			})
 		}
 	}

@@ -12,5 +12,11 @@
 // once, and its Change rides along with the next commit, at the latest after
 // the time that its Urgency names. After a failed commit nothing more is
 // accepted (Err says why): whether that commit is durable is not known until
-// the file is opened again.
+// the file is opened again. Reads see everything that was appended before them.
+//
+// Live runs lie in journal.db, which stays small; the record of a run that has
+// ended moves to history.db in the background. Open reads the files through
+// before it uses them. Damage costs the entries that it hit and puts their runs
+// into the Report; it never ends the process, and nothing whose CRC does not
+// hold is given out. FORMAT.md describes every byte.
 package journal

@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 )
@@ -46,25 +47,42 @@ type inspection struct {
 
 // inspectFile reads the whole of the file at path.
 func inspectFile(path string, visit func(key, value []byte)) (*inspection, error) {
+	return inspectWith(path, visit, (*inspection).run)
+}
+
+// quickLook reads the metas only.
+func quickLook(path string) (*inspection, error) {
+	return inspectWith(path, nil, (*inspection).metas)
+}
+
+func inspectWith(path string, visit func(key, value []byte), look func(*inspection)) (*inspection, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	in, err := newInspection(f, visit)
+	if err == nil {
+		look(in)
+		in.r = nil // f is closed
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+func newInspection(f *os.File, visit func(key, value []byte)) (*inspection, error) {
 	fi, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
-	in := &inspection{pageReader: newPageReader(f, fi.Size()), visit: visit}
-	in.run()
-	in.r = nil // f is closed
-	return in, nil
+	if visit == nil {
+		visit = func(_, _ []byte) {}
+	}
+	return &inspection{pageReader: newPageReader(f, fi.Size()), visit: visit}, nil
 }
 
 func (in *inspection) run() {
-	if in.visit == nil {
-		in.visit = func(_, _ []byte) {}
-	}
 	in.metas()
 	if in.rootless {
 		in.lose(nil, nil)
@@ -274,7 +292,7 @@ func (in *inspection) freelist() {
 // sweep calls visit with every sound entry of pages that the tree does not lead
 // to: pages that are not known to be free, or, with freeToo, all. What a free
 // page holds was replaced or removed by the newest commit, or before.
-func (in *inspection) sweep(r *pageReader, freeToo bool, visit func(e element, serial uint64)) {
+func (in *inspection) sweep(freeToo bool, visit func(e element, serial uint64)) {
 	take := func(elements []element) {
 		for _, e := range elements {
 			if e.bucket && string(e.key) == bucketName && len(e.value) > bucketLen+pageHeaderLen {
@@ -291,11 +309,11 @@ func (in *inspection) sweep(r *pageReader, freeToo bool, visit func(e element, s
 			}
 		}
 	}
-	for id := uint64(2); id < r.pages; id++ {
+	for id := uint64(2); id < in.pages; id++ {
 		if id < uint64(len(in.met)) && in.met[id] || !freeToo && id < uint64(len(in.free)) && in.free[id] {
 			continue
 		}
-		if b := r.readAny(id); b != nil {
+		if b := in.readAny(id); b != nil {
 			take(anyLeaf(b))
 		}
 	}

@@ -150,7 +150,7 @@ func (j *Journal) close() error {
 	j.q.flush()
 	<-j.committed
 	err := j.failure
-	if err == nil && reason != ErrClosed {
+	if err == nil && !errors.Is(reason, ErrClosed) {
 		err = reason
 	}
 	if err == nil {

@@ -57,23 +57,6 @@ func (j *Journal) examine(m marker) error {
 	return nil
 }
 
-// quickLook reads the metas only.
-func quickLook(path string) (*inspection, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	in := &inspection{pageReader: newPageReader(f, fi.Size())}
-	in.metas()
-	in.r = nil
-	return in, nil
-}
-
 // salvaged is a new file that is being filled from a damaged one.
 type salvaged struct {
 	in      *inspection
@@ -147,28 +130,25 @@ func keepAside(path, aside string) error {
 	if err != nil {
 		return err
 	}
-	defer from.Close()
 	to, err := os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return err
+		return errors.Join(err, from.Close())
 	}
 	_, err = io.Copy(to, from)
-	return errors.Join(err, to.Sync(), to.Close())
+	return errors.Join(err, to.Sync(), to.Close(), from.Close())
 }
 
 // fill takes the entries, and returns the highest serial of all that was seen,
 // trusted or not.
 func (s *salvaged) fill(f *os.File, mend func(s *salvaged) error) (uint64, error) {
-	fi, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
 	// Once more along the tree: what it leads to is the truth.
-	in := &inspection{pageReader: newPageReader(f, fi.Size())}
-	in.visit = func(key, value []byte) {
+	in, err := newInspection(f, func(key, value []byte) {
 		if string(key) != keyFormat {
 			s.take(element{key: key, value: value}, binary.BigEndian.Uint64(value[4:]))
 		}
+	})
+	if err != nil {
+		return 0, err
 	}
 	in.run()
 	in.behind = s.in.behind
@@ -178,7 +158,7 @@ func (s *salvaged) fill(f *os.File, mend func(s *salvaged) error) (uint64, error
 		// A sound list of free pages tells what was removed. Without one, or
 		// when a newer commit may be missing, older entries may come back;
 		// among those of one key, the newest is taken.
-		in.sweep(in.pageReader, in.free == nil || in.behind, func(e element, serial uint64) {
+		in.sweep(in.free == nil || in.behind, func(e element, serial uint64) {
 			if string(e.key) == keyFormat || !s.wanted(e.key) && !(in.behind && serial > newest) {
 				return
 			}
