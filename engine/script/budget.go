@@ -103,6 +103,11 @@ func (b *budget) tooLong() error {
 	return b.exceeded("more than %d steps of computation without a call that waits or is recorded", b.maxSteps)
 }
 
+func (b *budget) textTooLong() error {
+	return b.exceeded("a single text would have more than the %d bytes that a run may hold", b.maxMemory)
+}
+
+// exceeded keeps the first limit that was exceeded.
 func (b *budget) exceeded(format string, args ...any) error {
 	if b.err == nil {
 		b.err = &limitError{fmt.Sprintf(format, args...)}

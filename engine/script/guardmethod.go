@@ -106,7 +106,7 @@ func chargeJoin(t *starlark.Thread, x starlark.Value, args starlark.Tuple, _ []s
 	for v := range starlark.Elements(it) {
 		n += int64(max(starlark.Len(v), 0)) + int64(starlark.Len(x))
 		if n > b.maxMemory {
-			return b.exceeded("a single text would have more than the %d bytes that a run may hold", b.maxMemory)
+			return b.textTooLong()
 		}
 	}
 	return b.charge(t, int(n))
@@ -123,11 +123,11 @@ func chargeReplace(t *starlark.Thread, x starlark.Value, args starlark.Tuple, _ 
 	}
 	s := string(x.(starlark.String))
 	b := budgetOf(t)
-	if n := int64(strings.Count(s, string(old))); n > 0 && len(by) > 0 && n > b.maxMemory/int64(len(by)) {
-		return b.exceeded("a single text would have more than the %d bytes that a run may hold", b.maxMemory)
-	} else {
-		return b.charge(t, len(s)+int(n)*len(by))
+	n := strings.Count(s, string(old))
+	if len(by) > 0 && int64(n) > b.maxMemory/int64(len(by)) {
+		return b.textTooLong()
 	}
+	return b.charge(t, len(s)+n*len(by))
 }
 
 func chargeFormat(t *starlark.Thread, x starlark.Value, args starlark.Tuple, kwargs []starlark.Tuple) error {
@@ -150,11 +150,11 @@ func chargeFields(t *starlark.Thread, n, fields int, vs []starlark.Value) error 
 	for _, v := range vs {
 		w.value(v)
 	}
-	if most := b.maxMemory - w.left; w.left < 0 || most > b.maxMemory/int64(fields) {
-		return b.exceeded("a single text would have more than the %d bytes that a run may hold", b.maxMemory)
-	} else {
-		return b.charge(t, n+fields*int(most))
+	most := b.maxMemory - w.left
+	if w.left < 0 || most > b.maxMemory/int64(fields) {
+		return b.textTooLong()
 	}
+	return b.charge(t, n+fields*int(most))
 }
 
 // first returns the first argument, if it is of type T.

@@ -19,7 +19,7 @@ func chargeText(t *starlark.Thread, n int, vs ...starlark.Value) error {
 		w.value(v)
 	}
 	if w.left < 0 {
-		return b.exceeded("a single text would have more than the %d bytes that a run may hold", b.maxMemory)
+		return b.textTooLong()
 	}
 	return b.charge(t, int(b.maxMemory-w.left))
 }

@@ -18,6 +18,8 @@ var _ starlark.HasAttrs = (*handle)(nil)
 // runMethod is a method of handle, called with the state of a run.
 type runMethod func(t *starlark.Thread, st *state, name string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error)
 
+// newHandle makes the handle. Inside the body of a step only what leaves no
+// record may be asked: whether the run is cancelled, its id, name and inputs.
 func newHandle() *handle {
 	rt := &handle{callable{"workflows", "rt"}, starlark.StringDict{}}
 	def := func(name string, inStep bool, f runMethod) {

@@ -65,12 +65,12 @@ größe = "süß"; out = order + both(1)
 
 @workflow
 def w(): return [out, plain(3), t.read("line/speed")["value"], tt.read("line/speed")["value"], hf.tags.read("line/speed")["value"],
-                 größe, len(text), nested(), [x for x in (1, 2) if x > 1],
+                 größe, len(text), nested(), db.update("d", sql="x")["rows_affected"], [x for x in (1, 2) if x > 1],
                  (1 +
                   2)]
 `
 	info, _ := run(t, Options{}, src)
-	want := fmt.Sprintf(`[["inner","outer",2],3,7,7,7,"süß",%d,null,[2],3]`, len("\n@step(name=\"in a string\")\nfrom a import b\n@x\\d\"@y\""))
+	want := fmt.Sprintf(`[["inner","outer",2],3,7,7,7,"süß",%d,null,1,[2],3]`, len("\n@step(name=\"in a string\")\nfrom a import b\n@x\\d\"@y\""))
 	if got := shown(t, info.Result); got != want {
 		t.Errorf("got %s, %+v, want %s", got, info.Error, want)
 	}

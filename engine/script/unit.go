@@ -82,6 +82,11 @@ func (l *library) source(name string) *source {
 // in the unit's faults.
 func (l *library) load(entry string) *unit {
 	u := &unit{entry: entry}
+	defer func() {
+		if p := recover(); p != nil { // of Starlark's compiler: a file must not take the process down
+			u.faults = append(u.faults, Fault{File: entry, Message: fmt.Sprintf("cannot compile: %v", p)})
+		}
+	}()
 	ex := execution{library: l, unit: u, modules: make(map[string]starlark.StringDict)}
 	ex.module(entry)
 	if len(u.faults) == 0 {
