@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"holdfast/engine"
+	"holdfast/engine/isa88"
 	"holdfast/engine/value"
 	"holdfast/internal/control"
 	"holdfast/internal/control/controltest"
@@ -188,27 +190,50 @@ func TestSlowRequestsAreGivenUp(t *testing.T) {
 	}
 }
 
+// waiting is an engine that tells when somebody waits.
+type waiting struct {
+	control.Engine
+	begun chan struct{}
+}
+
+func (e waiting) Fate(ctx context.Context, r engine.Receipt) (engine.Fate, error) {
+	e.begun <- struct{}{}
+	return e.Engine.Fate(ctx, r)
+}
+
+func (e waiting) Await(ctx context.Context, id string, version uint64) (uint64, bool, error) {
+	if version > 0 {
+		e.begun <- struct{}{}
+	}
+	return e.Engine.Await(ctx, id, version)
+}
+
 // TestStopEndsWaitsAndStreams has one wait and one stream open when the daemon stops.
 func TestStopEndsWaitsAndStreams(t *testing.T) {
 	t.Parallel()
 	d := controltest.Start(t, nil)
-	c := over("unix", d.Socket)
-	if status, body := ask(t, c, "POST", "/v1/runs", `{"workflow": "test.deaf", "id": "d1"}`); status != 200 {
-		t.Fatalf("%d %s", status, body)
+	if _, err := d.Engine.Start(t.Context(), engine.StartRequest{Workflow: "test.deaf", ID: "d1"}); err != nil {
+		t.Fatal(err)
 	}
-	status, body := ask(t, c, "POST", "/v1/runs/d1/commands", `{"command": "HOLD"}`)
-	var sent wire.Sent
-	if err := json.Unmarshal(body, &sent); err != nil || status != 200 || !sent.Accepted {
-		t.Fatalf("%d %s", status, body)
+	receipt, err := d.Engine.Command(t.Context(), "d1", isa88.Hold, "", "")
+	if err != nil {
+		t.Fatal(err)
 	}
+	e := waiting{d.Engine, make(chan struct{}, 100)}
+	path := controltest.Socket(t)
+	l := listen(t, path)
+	s := control.New(control.Config{Engine: e, Tags: d.Gateway, Links: d.Gateway})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx, l) }()
 	answers := make(chan string, 2)
-	for _, path := range []string{"/v1/runs/d1/commands/1?wait_ms=3600000", "/v1/runs/d1/follow"} {
-		req, err := http.NewRequestWithContext(t.Context(), "GET", "http://holdfast"+path, nil)
+	for _, what := range []string{fmt.Sprintf("commands/%d?wait_ms=3600000", receipt.Message), "follow"} {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", "http://holdfast/v1/runs/d1/"+what, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		go func() {
-			resp, err := c.Do(req)
+			resp, err := over("unix", path).Do(req)
 			if err != nil {
 				answers <- err.Error()
 				return
@@ -220,12 +245,15 @@ func TestStopEndsWaitsAndStreams(t *testing.T) {
 			}
 			answers <- string(b)
 		}()
+		<-e.begun
 	}
-	// The waits need not have begun: then the daemon refuses the connection.
-	d.Stop()
+	stop()
 	for range 2 {
-		if a := <-answers; !strings.Contains(a, "the daemon is stopping") && !strings.Contains(a, "connect: ") && !strings.Contains(a, "EOF") && !strings.Contains(a, "reset") {
+		if a := <-answers; !strings.Contains(a, `"code":"try_again","message":"the daemon is stopping"`) {
 			t.Errorf("the answer is %s", a)
 		}
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
