@@ -72,9 +72,7 @@ func New(o Options) (*Front, error) {
 		}
 		f.builtin[s.Name()] = fn
 	}
-	if err := f.predeclare(); err != nil {
-		return nil, err
-	}
+	f.predeclare()
 	return f, nil
 }
 
@@ -107,8 +105,9 @@ func (f *Front) LoadDir(dir string) ([]engine.Workflow, []Fault) {
 	for _, name := range sortedKeys(files) {
 		u := l.load(name)
 		faults = append(faults, u.faults...)
-		faults = append(faults, unique(seen, u.definitions)...)
-		if len(u.faults) > 0 {
+		twice := unique(seen, u.definitions)
+		faults = append(faults, twice...)
+		if len(u.faults) > 0 || len(twice) > 0 {
 			continue
 		}
 		for _, w := range u.workflows {

@@ -1,7 +1,6 @@
 package script
 
 import (
-	"fmt"
 	"maps"
 	"strings"
 
@@ -14,7 +13,7 @@ var builtinModules = [...]string{"tags", "http", "db", "wait", "sleep"}
 
 // predeclare makes the names that every file has, and the modules that a file
 // may import.
-func (f *Front) predeclare() error {
+func (f *Front) predeclare() {
 	steps := make(map[string]starlark.StringDict)
 	for _, m := range builtinModules {
 		steps[m] = starlark.StringDict{}
@@ -55,15 +54,11 @@ func (f *Front) predeclare() error {
 	f.predeclared = merge(f.modules["holdfast"], guardedUniverse(), guardedMethods(), guards())
 	f.names = append(sortedKeys(f.modules["holdfast"]), sortedKeys(starlark.Universe)...)
 	for path, names := range f.modules {
-		if names[wholeModule] != nil {
-			return fmt.Errorf("module %s has a name that no module may have", path)
-		}
 		f.modules[path] = merge(names, starlark.StringDict{wholeModule: &starlarkstruct.Module{Name: path, Members: names}})
 	}
 	for _, v := range f.predeclared {
 		v.Freeze()
 	}
-	return nil
 }
 
 func merge(dicts ...starlark.StringDict) starlark.StringDict {

@@ -40,13 +40,17 @@ func (p *prepared) fault(at place, format string, args ...any) {
 // has not.
 func prepare(name, src string, opts *syntax.FileOptions) *prepared {
 	p := &prepared{
-		name: name, decorators: make(map[place][]decorator),
+		name: name, text: src, decorators: make(map[place][]decorator),
 		imports: make(map[place]*importation), ellipses: make(map[place]bool),
 	}
 	var edits []edit
 	var pending []decorator
 	blocks := newBlocks()
-	toks := scan(src)
+	toks, open := scan(src)
+	if open != nil { // what follows it may be text or not
+		p.fault(*open, "the string that begins here does not end")
+		return p
+	}
 	for len(toks) > 0 && toks[0].kind != tokEnd {
 		n := slices.IndexFunc(toks, func(t token) bool { return t.kind == tokNewline || t.kind == tokEnd })
 		line := toks[:n]

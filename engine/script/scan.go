@@ -35,16 +35,18 @@ type scanner struct {
 	off, line, col int
 	depth          int
 	toks           []token
+	open           *place // of a string that does not end
 }
 
 // scan returns the words of a file, with a tokNewline at the end of each
-// logical line and a tokEnd at the end.
-func scan(src string) []token {
+// logical line and a tokEnd at the end; and where a string begins that does not
+// end, with which the words end, or nil.
+func scan(src string) ([]token, *place) {
 	s := &scanner{src: src, line: 1, col: 1}
 	for s.off < len(s.src) && s.next() {
 	}
 	s.add(tokEnd, s.off, s.line, s.col)
-	return s.toks
+	return s.toks, s.open
 }
 
 func (s *scanner) add(k tokenKind, off, line, col int) {
@@ -76,7 +78,7 @@ var operators = [...]string{
 }
 
 // next consumes one word, or white space; false stops the scan, at a string
-// that does not end: the parser will say so.
+// that does not end.
 func (s *scanner) next() bool {
 	off, line, col := s.off, s.line, s.col
 	rest := s.src[s.off:]
@@ -99,7 +101,10 @@ func (s *scanner) next() bool {
 	case c == ' ' || c == '\t':
 		s.advance()
 	case stringPrefix(rest) >= 0:
-		return s.scanString(stringPrefix(rest))
+		if !s.scanString(stringPrefix(rest)) {
+			s.open = &place{line, col}
+			return false
+		}
 	case c == '_' || unicode.IsLetter(c):
 		s.while(func(r rune) bool { return r == '_' || unicode.IsLetter(r) || '0' <= r && r <= '9' })
 		s.add(tokWord, off, line, col)

@@ -42,7 +42,7 @@ func unique(seen map[string]definition, ds []definition) []Fault {
 		switch {
 		case !ok:
 			seen[key] = d
-		case old.pos != d.pos && old.pos.String() != d.pos.String():
+		case old.pos.String() != d.pos.String():
 			faults = append(faults, d.fault(old))
 		}
 	}
