@@ -384,3 +384,32 @@ func TestOpenNeedsAFolder(t *testing.T) {
 		t.Error("opened in a folder that does not exist")
 	}
 }
+
+// LoadFrom leaves out what lies before a place, of a live run and of one that has ended.
+func TestLoadFrom(t *testing.T) {
+	t.Parallel()
+	j, err := Open(t.TempDir(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	w, run := j.Writer(), j.NextRun()
+	c := Change{Run: run, Start: &Header{Run: run, ID: "r"}, Inbox: []Message{{Number: 1}}}
+	for seq := range uint32(5) {
+		c.Records = append(c.Records, Record{Seq: seq, Kind: 1}, Record{Seq: seq, Kind: 2})
+	}
+	if err := w.Commit(c); err != nil {
+		t.Fatal(err)
+	}
+	for _, ended := range []bool{false, true} {
+		if ended {
+			if err := w.Commit(Change{Run: run, End: []byte("over")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := j.LoadFrom(run, 3)
+		if err != nil || got.Header.ID != "r" || len(got.Records) != 4 || got.Records[0].Seq != 3 || (got.End != nil) != ended {
+			t.Errorf("ended %v: %+v, %v", ended, got, err)
+		}
+	}
+}

@@ -162,7 +162,7 @@ func (m *mover) move(runs []uint64) (n int, err error) {
 // prepare encodes what the history needs of run, and returns what is to leave
 // the live file then; no keys if there is nothing.
 func (m *mover) prepare(run uint64) (leaving, error) {
-	h, err := m.j.readLive(run, true)
+	h, err := m.j.readLive(run, 0, true)
 	if err != nil || h.keys == nil {
 		return leaving{}, err
 	}

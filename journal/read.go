@@ -69,17 +69,25 @@ func (h *held) add(key, value []byte) error {
 	return nil
 }
 
-// readLive reads all that the live file holds of run; withKeys keeps the keys.
-func (j *Journal) readLive(run uint64, withKeys bool) (h held, err error) {
+// readLive reads what the live file holds of run, but for records before place
+// first; withKeys keeps the keys.
+func (j *Journal) readLive(run uint64, first uint32, withKeys bool) (h held, err error) {
 	from, to := runRange(run)
 	var bad error
-	err = j.live.Scan(from, to, func(key, value []byte) bool {
+	take := func(key, value []byte) bool {
 		if withKeys {
 			h.keys = append(h.keys, clone(key))
 		}
 		bad = h.add(key, value)
 		return bad == nil
-	})
+	}
+	if first > 0 {
+		err = j.live.Scan(from, appendPart(nil, run, partRecord), take)
+		from = appendRecordKey(nil, run, first, 0)
+	}
+	if err == nil && bad == nil {
+		err = j.live.Scan(from, to, take)
+	}
 	if err = errors.Join(err, bad); err != nil {
 		return held{}, fmt.Errorf("cannot read run %d: %w", run, err)
 	}
@@ -111,11 +119,15 @@ func get(s store, key []byte) ([]byte, error) {
 
 // Load returns a run, live or ended, with everything appended before the call.
 // ErrNotFound if there is none of that number.
-func (j *Journal) Load(run uint64) (Run, error) {
+func (j *Journal) Load(run uint64) (Run, error) { return j.LoadFrom(run, 0) }
+
+// LoadFrom is Load without the records before place first. Of a live run they
+// are not even read, so that following a long record costs what is new in it.
+func (j *Journal) LoadFrom(run uint64, first uint32) (Run, error) {
 	if err := j.settle(); err != nil {
 		return Run{}, err
 	}
-	h, err := j.readLive(run, false)
+	h, err := j.readLive(run, first, false)
 	if err != nil {
 		return Run{}, err
 	}
@@ -142,6 +154,7 @@ func (j *Journal) Load(run uint64) (Run, error) {
 		if err != nil {
 			return Run{}, fmt.Errorf("cannot read run %d: %w", run, err)
 		}
+		r.Records = slices.DeleteFunc(r.Records, func(rec Record) bool { return rec.Seq < first })
 	case !h.header:
 		return Run{}, fmt.Errorf("run %d: %w", run, ErrNotFound)
 	}
