@@ -98,8 +98,10 @@ func TestTagsWriteOutcomes(t *testing.T) {
 func TestTagsWriteToDeadLink(t *testing.T) {
 	t.Parallel()
 	d := controltest.Start(t, nil)
-	hf(t, d.Socket, "tags", "read", "line/count").want(t, 0, "Good", "") // the link has been up
+	b := goRun(t, d.Socket, "tags", "watch", "line/count")
+	b.out.await(t, "Good") // the link has been up
 	d.Device.Unplug()
+	b.out.await(t, "Bad")
 	hf(t, d.Socket, "tags", "write", "line/speed_sp", "1").want(t, 75, "", "nothing was written\nhint: holdfast status shows the connection\n")
 	hf(t, d.Socket, "tags", "read", "line/count").want(t, 0, "Bad", "")
 	hf(t, d.Socket, "status").want(t, 0, "down", "")
