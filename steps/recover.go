@@ -72,8 +72,8 @@ func preimageOf(a engine.Args) preimage {
 // take longer to start than the gateway.
 func (w writeStep) Recover(ctx context.Context, a engine.Args) (engine.Recovery, error) {
 	r, now, err := w.readBack(ctx, a)
-	if r.Verdict == engine.Done {
-		r.Result = written(now.Status, "confirmed")
+	if err == nil && (r.Verdict == engine.Done || r.Verdict == engine.InDoubt) {
+		r.Result = written(now.Status, "confirmed") // in doubt: should the operator answer that it was done
 	}
 	return r, err
 }

@@ -166,3 +166,26 @@ func TestPreimageOfNothing(t *testing.T) {
 		t.Errorf("got %+v", b)
 	}
 }
+
+// Should the operator answer that a step in doubt was done, the script gets a
+// result of the shape that it expects.
+func TestDoubtHasAResult(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"tags.write":         `{"quality":"Good","outcome":"confirmed"}`,
+		"tags.write_confirm": `{"ok":true,"confirmed":true,"write_quality":"Good"}`,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPlant(writable("sp", tag.TypeInt16))
+			p.put("sp", tag.Int(9), tag.Good)
+			step := named(t, TagSteps(p, minute), name)
+			a := call(t, step, "path", "sp", "value", int64(5))
+			a.Prepared = record(t, int64(4), "Good", 0)
+			r, err := step.(engine.Recoverer).Recover(t.Context(), a)
+			if r.Verdict != engine.InDoubt {
+				t.Errorf("%s: verdict %v", name, r.Verdict)
+			}
+			shows(t, r.Result, err, want)
+		})
+	}
+}
