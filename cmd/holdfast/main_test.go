@@ -22,9 +22,11 @@ func TestMain(m *testing.M) {
 func TestScript(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
+		Cmds: commands(),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOLDFAST_CONFIG", filepath.Join(e.WorkDir, "holdfast.yaml"))
 			e.Setenv("HOLDFAST_SOCKET", filepath.Join(e.WorkDir, "s"))
+			e.Values[plcKey{}] = plcs{}
 			return nil
 		}})
 }
