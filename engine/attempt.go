@@ -20,8 +20,10 @@ type work struct {
 	attempt  int
 	prepared any
 	begun    bool // a kindBegun is in the record
+	open     bool // it says that an effect has begun, and what became of that is not known
 	args     Args
 	effect   bool
+	with     journal.Change // goes to disk as one with the outcome
 }
 
 // errTimeout is the cause of an attempt's time limit.
@@ -39,11 +41,15 @@ func (r *Run) perform(w *work) (value.Raw, error) {
 		if err == nil {
 			return w.finish(res, nil, false, w.urgency())
 		}
+		if r.ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			err = context.Cause(r.ctx) // a library's word for it; a shutdown must not become the step's failure
+		}
 		if IsFatal(err) {
 			return nil, w.broken(err)
 		}
 		var failure *StepError
 		errors.As(named(err, w.call.Name, w.attempt), &failure)
+		w.open = w.open && failure.Unknown
 		if failure.Unknown {
 			done, out, err := w.evidence(failure)
 			if done {
@@ -55,7 +61,6 @@ func (r *Run) perform(w *work) (value.Raw, error) {
 		if err := w.pause(); err != nil {
 			return nil, w.broken(err)
 		}
-		w.attempt++
 	}
 }
 
@@ -95,7 +100,10 @@ func (w *work) try() (res any, err error) {
 		if err := w.begin(true); err != nil {
 			return nil, err
 		}
-		if w.run.ctx.Err() != nil { // it came while the intent went to disk
+		if w.run.ctx.Err() != nil { // it came while the intent went to disk, and nothing has begun
+			if err := w.begin(false); err != nil {
+				return nil, err
+			}
 			return nil, context.Cause(w.run.ctx)
 		}
 	} else if wt, ok := w.call.Step.(Waiter); ok && !w.begun && wt.Waits(w.args) >= rememberWait {
@@ -135,7 +143,7 @@ func (w *work) urgency() journal.Urgency {
 func (w *work) broken(err error) error {
 	var end *ending
 	if errors.As(err, &end) && w.begun {
-		failure := &StepError{Type: end.kind, Message: end.why, Step: w.call.Name, Attempts: w.attempt, Unknown: w.effect}
+		failure := &StepError{Type: end.kind, Message: end.why, Step: w.call.Name, Attempts: w.attempt, Unknown: w.open}
 		if _, err := w.finish(nil, failure, false, journal.Later); err != nil && !errors.As(err, new(*StepError)) {
 			return err
 		}
@@ -143,24 +151,46 @@ func (w *work) broken(err error) error {
 	return w.run.die(err)
 }
 
-// pause waits between two attempts.
+// pause waits between two attempts. Where that may be long, or an effect may
+// seem to be at work, the record says meanwhile that none is, and which attempt
+// is next. Commands that the engine handles are obeyed here: no attempt begins
+// on a run that is to be held.
 func (w *work) pause() error {
-	o := w.call.Options
-	backoff := o.Backoff
-	if backoff < 1 {
-		backoff = 1
+	wait := w.call.Options.pause(w.attempt)
+	w.attempt++
+	if w.begun || wait >= rememberWait {
+		if err := w.begin(false); err != nil {
+			return err
+		}
 	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	for over := false; ; {
+		switch {
+		case w.seq&laneSafe == 0:
+			if err := w.run.boundary(); err != nil {
+				return err
+			}
+		case w.run.ctx.Err() != nil: // a safe state is not for an operator to hold
+			return context.Cause(w.run.ctx)
+		}
+		if over {
+			return nil
+		}
+		select {
+		case <-t.C:
+			over = true
+		case <-w.run.wake:
+		case <-w.run.ctx.Done():
+		}
+	}
+}
+
+// pause is how long to wait after a failed attempt.
+func (o *StepOptions) pause(attempt int) time.Duration {
 	most := o.MaxInterval
 	if most <= 0 {
 		most = time.Hour
 	}
-	wait := time.Duration(math.Min(float64(o.Interval)*math.Pow(backoff, float64(w.attempt-1)), float64(most)))
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-w.run.ctx.Done():
-		return context.Cause(w.run.ctx)
-	}
+	return time.Duration(math.Min(float64(o.Interval)*math.Pow(max(1, o.Backoff), float64(attempt-1)), float64(most)))
 }

@@ -11,6 +11,11 @@ import (
 	"holdfast/journal"
 )
 
+// maxValue bounds what one value in the record may hold, in bytes: far below
+// what the journal takes, so that a value too long is the fault of who made it,
+// and not a record that cannot be kept.
+const maxValue = 16 << 20
+
 // rememberWait is the shortest wait of which a restart must know when it began.
 const rememberWait = time.Second
 
@@ -23,6 +28,9 @@ func (r *Run) Step(c Call) (value.Raw, error) {
 	}
 	if c.Name == "" {
 		c.Name = c.Step.Name()
+	}
+	if len(c.Args) > maxValue {
+		return nil, &StepError{Type: "BadArgument", Message: fmt.Sprintf("the arguments have %d bytes, at most %d can be kept", len(c.Args), maxValue), Step: c.Name, Bug: true}
 	}
 	if r.replay.active() {
 		return r.replayStep(&c)
@@ -150,44 +158,59 @@ func named(err error, step string, attempt int) error {
 	return out
 }
 
-// begin records that a step has begun. An effect waits until that is on disk.
+// begin records that the attempt has begun; an effect waits until that is on
+// disk. Without effect it records that nothing outside is at work: a wait, or
+// an attempt that is still to begin.
 func (w *work) begin(effect bool) error {
 	r := w.run
+	if !effect {
+		w.prepared = nil
+	}
 	prepared, err := value.Encode(w.prepared)
 	if err != nil {
-		return r.die(&recordError{fmt.Errorf("cannot record what %s prepared: %w", w.call.Name, err)})
+		return &StepError{Type: "BadResult", Message: "what it prepared cannot be kept: " + err.Error(), Bug: true}
 	}
 	r.buf = fields(r.buf[:0], w.call.Name, w.call.Args, effect, w.attempt, prepared)
 	r.recs[0] = journal.Record{Seq: w.seq, Kind: kindBegun, Time: w.began, Data: r.buf}
 	r.tail.live = false
-	w.begun = true
 	c := journal.Change{Records: r.recs[:1]}
-	if effect {
-		return r.commit(c)
+	switch {
+	case effect:
+		err = r.commit(c)
+	case w.effect:
+		err = r.append(c, journal.Soon)
+	default:
+		err = r.append(c, journal.Later)
 	}
-	return r.append(c, journal.Later)
+	if err == nil {
+		w.begun, w.open = true, effect
+	}
+	return err
 }
 
 // finish records a step's outcome and returns it as a replay would.
-func (w *work) finish(res any, failure *StepError, recovered bool, u journal.Urgency, taken ...uint64) (value.Raw, error) {
+func (w *work) finish(res any, failure *StepError, recovered bool, u journal.Urgency) (value.Raw, error) {
 	r := w.run
 	enc, err := value.Encode(res)
+	if err == nil && len(enc) > maxValue {
+		err = fmt.Errorf("its result has %d bytes, at most %d can be kept", len(enc), maxValue)
+	}
 	if err != nil {
-		failure, enc = &StepError{Type: "BadResult", Message: err.Error(), Step: w.call.Name, Attempts: w.attempt, Bug: true}, nil
+		failure = &StepError{Type: "BadResult", Message: err.Error(), Step: w.call.Name, Attempts: w.attempt, Bug: true}
 	}
 	if failure != nil {
 		enc = nil
 	}
 	switch {
+	case w.with.Taken != nil:
+		r.buf = fields(r.buf[:0], nil, nil, errorFields(failure), enc, w.attempt, recovered)
+		w.with.Records = append(w.with.Records, journal.Record{Seq: w.seq, Kind: kindDone, Time: time.Now(), Data: r.buf})
+		r.tail.live = false
+		r.seq = w.seq + 1
+		err = r.commit(w.with)
 	case w.begun:
 		r.buf = fields(r.buf[:0], nil, nil, errorFields(failure), enc, w.attempt, recovered)
 		r.seq = w.seq
-		if len(taken) > 0 {
-			r.recs[0] = journal.Record{Seq: w.seq, Kind: kindDone, Time: time.Now(), Data: r.buf}
-			err = r.commit(journal.Change{Records: r.recs[:1], Taken: taken})
-			r.seq++
-			break
-		}
 		err = r.record(kindDone, r.buf, u)
 	default:
 		r.buf = fields(r.buf[:0], w.call.Name, w.call.Args, errorFields(failure), enc, w.attempt, recovered)

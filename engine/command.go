@@ -25,35 +25,27 @@ func (r *Run) boundary() error {
 	if quiet {
 		return nil
 	}
-	_, _, err := r.obey(false)
-	return err
+	return r.obey()
 }
 
 // obey takes commands for the engine until the run may go on, or has to end.
-// With inDoubt it waits for the answer to the run's question, and returns it
-// with the number of its message.
-func (r *Run) obey(inDoubt bool) (Answer, uint64, error) {
+func (r *Run) obey() error {
 	for {
-		if r.ctx.Err() != nil {
-			return Answer{}, 0, r.die(context.Cause(r.ctx))
+		if err := r.takeCommands(""); err != nil {
+			return err
 		}
-		if err := r.takeCommands(inDoubt); err != nil {
-			return Answer{}, 0, err
+		if !r.isHeld() {
+			return nil
 		}
-		if inDoubt {
-			for _, m := range r.pick(topicEngine, math.MaxInt) {
-				if a, ok := answerOf(m.body); ok {
-					r.update(func() { r.drop(m.num) })
-					return a, m.num, nil
-				}
-			}
-		} else if !r.isHeld() {
-			return Answer{}, 0, nil
-		}
-		select {
-		case <-r.wake:
-		case <-r.ctx.Done():
-		}
+		r.idle()
+	}
+}
+
+// idle waits for a message, or for the end of the run's context.
+func (r *Run) idle() {
+	select {
+	case <-r.wake:
+	case <-r.ctx.Done():
 	}
 }
 
@@ -64,17 +56,24 @@ func (r *Run) isHeld() bool {
 }
 
 // takeCommands decides on every command in the mailbox. ABORT and STOP win
-// over all others; HOLD and RESUME are taken in the order in which they came.
-func (r *Run) takeCommands(inDoubt bool) error {
+// over all others; HOLD and RESUME are taken in the order in which they came,
+// unless stuck says why the run can do neither. The error is fatal.
+func (r *Run) takeCommands(stuck string) error {
+	if r.ctx.Err() != nil {
+		return r.die(context.Cause(r.ctx))
+	}
 	cmds := slices.DeleteFunc(r.pick(topicCommand, math.MaxInt), func(m message) bool { return m.word == "" })
 	if len(cmds) == 0 {
 		return nil
 	}
 	r.mu.Lock()
-	held := r.held
+	held, going := r.held, isa88.Running
+	if r.status == Enqueued {
+		going = isa88.Starting
+	}
 	r.mu.Unlock()
-	state := isa88.Running
-	if held || inDoubt {
+	state := going
+	if held || stuck != "" {
 		state = isa88.Held
 	}
 	winner := -1
@@ -98,15 +97,15 @@ func (r *Run) takeCommands(inDoubt bool) error {
 			decide(m, true, "taken")
 		case winner >= 0:
 			decide(m, false, "superseded by "+string(cmds[winner].word))
-		case inDoubt:
-			decide(m, false, "not allowed while a step is in doubt: answer with resolve, or STOP or ABORT")
+		case stuck != "":
+			decide(m, false, "not allowed "+stuck)
 		case !m.word.Allowed(state):
 			decide(m, false, "not allowed in "+string(state))
 		case m.word == isa88.Hold:
 			held, state = true, isa88.Held
 			decide(m, true, "taken")
 		default: // RESUME
-			held, state = false, isa88.Running
+			held, state = false, going
 			decide(m, true, "taken")
 		}
 	}
@@ -123,11 +122,15 @@ func (r *Run) takeCommands(inDoubt bool) error {
 	if winner < 0 {
 		return nil
 	}
-	end := &ending{state: isa88.Stopped, kind: "Stopped", why: operatorsWord("stopped", &cmds[winner])}
-	if cmds[winner].word == isa88.Abort {
-		end = &ending{state: isa88.Aborted, kind: "Aborted", why: operatorsWord("aborted", &cmds[winner])}
+	return r.die(endedBy(&cmds[winner]))
+}
+
+// endedBy is the ending that a STOP or an ABORT asks for.
+func endedBy(m *message) *ending {
+	if m.word == isa88.Abort {
+		return &ending{state: isa88.Aborted, kind: "Aborted", why: operatorsWord("aborted", m)}
 	}
-	return r.die(end)
+	return &ending{state: isa88.Stopped, kind: "Stopped", why: operatorsWord("stopped", m)}
 }
 
 // note makes a record of what the engine did by itself.
@@ -140,5 +143,5 @@ func (r *Run) note(what string, more ...any) []journal.Record {
 }
 
 func (r *Run) fateNote(f Fate, m message) []journal.Record {
-	return r.note("command", f.Message, f.Command, f.Taken, f.Fate, string(f.State), m.actor, m.reason)
+	return r.note("command", f.Message, f.Command, f.Taken, f.Fate, string(f.State), m.actor, m.reason, m.uuid)
 }

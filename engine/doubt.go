@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
-	"holdfast/engine/isa88"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
@@ -22,12 +20,12 @@ func (r *Run) interrupted(c *Call, begun *journal.Record, fs []value.Raw) (value
 		return nil, r.die(&recordError{fmt.Errorf("cannot read record %d: %w", begun.Seq, err)})
 	}
 	n, _ := attempt.(int64)
-	w.attempt, w.prepared = max(1, int(n)), prepared
-	if err := r.CheckCancelled(); err != nil {
-		return nil, err
+	w.attempt, w.prepared, w.open = max(1, int(n)), prepared, effect == true
+	if r.ctx.Err() != nil {
+		return nil, w.broken(context.Cause(r.ctx))
 	}
-	if effect != true {
-		return r.perform(w) // a wait goes on with what is left of its time
+	if !w.open {
+		return w.again() // a wait goes on with what is left of its time, a pause between attempts is over
 	}
 	if err := w.bind(); err != nil {
 		return nil, err
@@ -39,11 +37,11 @@ func (r *Run) interrupted(c *Call, begun *journal.Record, fs []value.Raw) (value
 		case HoldInterrupted:
 			return w.ask(Doubt{Why: "the process ended while the step was at work, and its option on_interrupted is hold"}, nil)
 		}
-		return r.perform(w)
+		return w.again()
 	}
 	rec, ok := c.Step.(Recoverer)
 	if !ok {
-		return r.perform(w)
+		return w.again()
 	}
 	r.setStep(c.Name)
 	defer r.setStep("")
@@ -51,15 +49,28 @@ func (r *Run) interrupted(c *Call, begun *journal.Record, fs []value.Raw) (value
 	if err != nil {
 		return nil, w.broken(err)
 	}
+	if found.Verdict == InDoubt {
+		return w.ask(found.Doubt, found.Result)
+	}
+	if err := r.moot(); err != nil {
+		return nil, err
+	}
 	switch found.Verdict {
 	case Done:
 		return w.finish(found.Result, nil, true, journal.Soon)
 	case Failed:
 		return w.finish(nil, w.failure(found.Err), true, journal.Soon)
-	case Again:
-		return r.perform(w)
 	}
-	return w.ask(found.Doubt, found.Result)
+	w.open = false
+	return w.again()
+}
+
+// again makes a further attempt, unless the run is to be held or to end first.
+func (w *work) again() (value.Raw, error) {
+	if err := w.run.boundary(); err != nil {
+		return nil, w.broken(err)
+	}
+	return w.run.perform(w)
 }
 
 // evidence decides what an attempt of unknown outcome means for the next one.
@@ -80,6 +91,7 @@ func (w *work) evidence(failure *StepError) (over bool, out value.Raw, err error
 	case Failed:
 		out, err = w.finish(nil, w.failure(found.Err), true, journal.Soon)
 	case Again:
+		w.open = false
 		return false, nil, nil
 	default:
 		failure.Message += "; " + found.Doubt.Why
@@ -111,40 +123,4 @@ func (w *work) failure(err error) *StepError {
 	var se *StepError
 	errors.As(named(err, w.call.Name, w.attempt), &se)
 	return se
-}
-
-// ask puts the question of a step in doubt, and waits for the answer.
-// ifDone is the step's result should the operator say that it was done.
-func (w *work) ask(d Doubt, ifDone any) (value.Raw, error) {
-	r := w.run
-	d.Step = w.call.Name
-	r.update(func() {
-		r.doubt, r.state = &d, isa88.Held
-		if r.asked { // an answer to the question before is none to this one
-			r.inbox = slices.DeleteFunc(r.inbox, func(m message) bool { _, old := answerOf(m.body); return m.topic == topicEngine && old })
-		}
-	})
-	r.asked = true
-	r.eng.cfg.Log.Warn("run is in doubt and held", "run", r.head.id, "step", d.Step, "tag", d.Tag, "why", d.Why)
-	answer, num, err := r.obey(true)
-	if err != nil {
-		return nil, w.broken(err)
-	}
-	r.update(func() { r.doubt, r.state = nil, isa88.Running })
-	switch answer.Decision {
-	case "done":
-		res := ifDone
-		if !answer.Value.IsNil() {
-			res = answer.Value
-		}
-		return w.finish(res, nil, true, journal.Soon, num)
-	case "fail":
-		failure := &StepError{Type: "InDoubt", Message: "it was in doubt, and " + answer.Actor + " answered fail", Step: d.Step, Attempts: w.attempt}
-		return w.finish(nil, failure, true, journal.Soon, num)
-	}
-	// retry: after a power cut from here on, the step is in doubt again.
-	if err := r.commit(journal.Change{Records: r.note("resolved", num, answer.Decision, answer.Actor), Taken: []uint64{num}}); err != nil {
-		return nil, err
-	}
-	return r.perform(w)
 }

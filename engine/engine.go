@@ -146,17 +146,12 @@ func (e *Engine) launch(r *Run) {
 	e.wg.Go(r.execute)
 }
 
-// enter waits for a turn; false if ctx ended first.
-func (e *Engine) enter(ctx context.Context) bool {
+// enter takes a turn if one is free.
+func (e *Engine) enter() bool {
 	select {
 	case e.slots <- struct{}{}:
 		return true
 	default:
-	}
-	select {
-	case e.slots <- struct{}{}:
-		return true
-	case <-ctx.Done():
 		return false
 	}
 }
@@ -166,7 +161,8 @@ func (e *Engine) leave() { <-e.slots }
 // newRun makes a live run. Its context ends with the engine's.
 func (e *Engine) newRun(num uint64, h header) *Run {
 	r := &Run{eng: e, num: num, head: h, log: e.journal.Writer(), wake: make(chan struct{}, 1),
-		events: map[string]value.Raw{}, seen: map[string]uint64{}, fates: map[uint64]Fate{}, safe: nil, notes: laneNotes}
+		events: map[string]value.Raw{}, seen: map[string]uint64{}, fates: map[uint64]Fate{}, safeFrom: laneSafe, notes: laneNotes,
+		version: 1}
 	r.ctx, r.cancel = context.WithCancelCause(e.base)
 	return r
 }
@@ -177,7 +173,12 @@ func (r *Run) watchDeadline() {
 		return
 	}
 	end := &ending{state: isa88.Aborted, kind: "Timeout", why: "the run's time limit has come, " + r.head.deadline.Format(time.RFC3339)}
-	t := time.AfterFunc(time.Until(r.head.deadline), func() { r.cancel(end) })
+	left := time.Until(r.head.deadline)
+	if left <= 0 {
+		r.cancel(end) // before the program is replayed, which must not see it come
+		return
+	}
+	t := time.AfterFunc(left, func() { r.cancel(end) })
 	context.AfterFunc(r.ctx, func() { t.Stop() })
 }
 

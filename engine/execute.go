@@ -18,21 +18,46 @@ const cancelGrace = time.Second
 
 // execute is a run's goroutine, from its turn to its end.
 func (r *Run) execute() {
-	if !r.eng.enter(r.ctx) {
-		if st := r.judge(nil, context.Cause(r.ctx)); st != nil { // cancelled while it waited for its turn
-			r.end(*st)
-		}
-		return
+	defer r.cancel(context.Canceled) // else the engine's context would keep the run for ever
+	err := r.turn()
+	if err == nil {
+		defer r.eng.leave()
+		r.begin()
 	}
-	defer r.eng.leave()
-	r.begin()
 	st := r.endNoted
-	if st == nil {
+	switch {
+	case errors.Is(err, errShutdown):
+		return
+	case st != nil:
+	case err != nil:
+		st = r.judge(nil, err)
+	default:
 		st = r.runProgram()
 	}
 	if st != nil {
 		r.end(*st)
 	}
+}
+
+// turn waits until the run may execute. Meanwhile it is the engine that takes
+// commands, unless the run's program has begun and wants to take them itself.
+// The error is fatal.
+func (r *Run) turn() error {
+	for !r.eng.enter() {
+		if r.head.commands == ByEngine || r.started.IsZero() {
+			if err := r.takeCommands(""); err != nil {
+				return err
+			}
+		}
+		select {
+		case r.eng.slots <- struct{}{}:
+			return nil
+		case <-r.wake:
+		case <-r.ctx.Done():
+			return context.Cause(r.ctx)
+		}
+	}
+	return nil
 }
 
 // begin notes when the run first had its turn.
@@ -63,6 +88,9 @@ func (r *Run) begin() {
 
 // runProgram returns how the program ended; nil if the run goes on at the next start.
 func (r *Run) runProgram() *endState {
+	if r.ctx.Err() != nil {
+		return r.judge(nil, context.Cause(r.ctx))
+	}
 	if r.resumed {
 		if st, over := r.afterLoss(); over {
 			return st
@@ -75,6 +103,11 @@ func (r *Run) runProgram() *endState {
 	}
 	if r.badRec != nil {
 		return r.holdBroken(&RunError{Type: "RecordUnreadable", Message: r.badRec.Error()})
+	}
+	if !r.replay.active() {
+		if err := r.boundary(); err != nil { // HOLD, before the program has begun
+			return r.judge(nil, err)
+		}
 	}
 	ctx, stop := delayed(r.ctx, cancelGrace)
 	res, err := r.call(ctx)
@@ -105,7 +138,7 @@ func (r *Run) afterLoss() (st *endState, over bool) {
 		if err := r.append(journal.Change{Records: r.note("held", "on_power_loss")}, journal.Soon); err != nil {
 			return r.judge(nil, err), true
 		}
-		if _, _, err := r.obey(false); err != nil {
+		if err := r.obey(); err != nil {
 			return r.judge(nil, err), true
 		}
 	}
@@ -125,12 +158,18 @@ func (r *Run) judge(res any, err error) *endState {
 		rec *recordError
 	)
 	switch {
-	case err == nil && r.replay.active():
+	case r.replay.active() && !IsFatal(err):
 		next := r.replay.peek()
 		mis = &Mismatch{Seq: next.Seq, Record: describe(next), Script: "nothing more: it has ended", Where: r.wf.File}
+		if err != nil {
+			mis.Script += " with " + err.Error()
+		}
 		return r.holdBroken(&RunError{Type: "NonDeterminism", Message: mis.Error()})
 	case err == nil:
 		enc, err := value.Encode(res)
+		if err == nil && len(enc) > maxValue {
+			err = fmt.Errorf("it has %d bytes, at most %d can be kept", len(enc), maxValue)
+		}
 		if err != nil {
 			return &endState{status: Error, state: isa88.Error, err: &RunError{Type: "BadResult", Message: "the workflow's result cannot be kept: " + err.Error()}}
 		}
@@ -170,19 +209,17 @@ func (r *Run) holdBroken(why *RunError) *endState {
 	r.eng.alarm(r.head.id, "HELD: "+why.Message)
 	r.update(func() { r.err, r.held, r.state = why, true, isa88.Held })
 	if err := r.writeSafe(); err != nil {
-		return r.judge(nil, err)
+		return nil // shutdown, or the journal failed: the next start tries again
 	}
 	for {
-		_, _, err := r.obey(false)
-		if err != nil {
+		if err := r.takeCommands("while the record cannot be replayed: STOP, ABORT or cancel"); err != nil {
 			st := r.judge(nil, err)
 			if st != nil && st.err != nil {
 				st.err.Message += "; before: " + why.Message
 			}
 			return st
 		}
-		// RESUME: there is nothing to go on with.
-		r.update(func() { r.held, r.state = true, isa88.Held })
+		r.idle()
 	}
 }
 
@@ -190,7 +227,7 @@ func (r *Run) holdBroken(why *RunError) *endState {
 func (r *Run) end(st endState) {
 	if st.status != Success && len(r.head.safeState) > 0 && !r.safeWritten {
 		if r.endNoted == nil {
-			data := fields(nil, string(st.status), string(st.state), runErrorFields(st.err), st.result)
+			data := fields(nil, string(st.status), string(st.state), runErrorFields(st.err), st.result, r.safeFrom)
 			rec := r.note("")
 			rec[0].Kind, rec[0].Data = kindEnding, data
 			if err := r.commit(journal.Change{Records: rec}); err != nil {
@@ -219,7 +256,6 @@ func (r *Run) close(st endState) {
 			f.Taken, f.Fate = true, "taken"
 		}
 		c.Records = append(c.Records, r.fateNote(f, m)...)
-		r.update(func() { r.fates[f.Message] = f })
 	}
 	info := r.info()
 	info.Status, info.State, info.Result, info.Error = st.status, st.state, st.result, st.err

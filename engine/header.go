@@ -48,28 +48,16 @@ func decodeHeader(id string, created time.Time, data []byte) (header, error) {
 	if !ok {
 		return h, fmt.Errorf("cannot read the header of run %s: it is a %T", id, v)
 	}
-	text := func(key string) string {
-		x, _ := m.Get(key)
-		s, _ := x.(string)
-		return s
-	}
-	number := func(key string) int64 {
-		x, _ := m.Get(key)
-		n, _ := x.(int64)
-		return n
-	}
-	h.workflow, h.hash, h.dedup, h.partition = text("workflow"), text("hash"), text("dedup"), text("partition")
-	h.priority, h.commands, h.powerLoss = int(number("priority")), CommandMode(number("commands")), PowerLoss(number("power_loss"))
-	if ms := number("deadline"); ms != 0 {
+	h.workflow, h.hash, h.dedup, h.partition = textIn(m, "workflow"), textIn(m, "hash"), textIn(m, "dedup"), textIn(m, "partition")
+	h.priority, h.commands, h.powerLoss = int(numberIn(m, "priority")), CommandMode(numberIn(m, "commands")), PowerLoss(numberIn(m, "power_loss"))
+	if ms := numberIn(m, "deadline"); ms != 0 {
 		h.deadline = time.UnixMilli(ms).UTC()
 	}
 	inputs, _ := m.Get("inputs")
 	if h.inputs, err = value.Encode(inputs); err != nil {
 		return h, err
 	}
-	safe, _ := m.Get("safe_state")
-	list, _ := safe.([]any)
-	for _, e := range list {
+	for _, e := range listIn(m, "safe_state") {
 		pair, ok := e.([]any)
 		if !ok || len(pair) != 2 {
 			return h, fmt.Errorf("cannot read the header of run %s: safe_state has %v", id, e)

@@ -52,7 +52,7 @@ func decodeMessage(jm journal.Message) (message, error) {
 
 // parse finds the command in a message of topic cmd: {"cmd": WORD, …}.
 func (m *message) parse() {
-	if m.topic != topicCommand && m.topic != topicEngine {
+	if m.topic != topicCommand {
 		return
 	}
 	v, err := value.Decode(m.body)
@@ -60,15 +60,31 @@ func (m *message) parse() {
 	if err != nil || !ok {
 		return
 	}
-	get := func(key string) string {
-		x, _ := body.Get(key)
-		s, _ := x.(string)
-		return s
+	m.word, m.actor, m.reason = wordIn(body), textIn(body, "actor"), textIn(body, "reason")
+}
+
+// wordOf returns the command that a body holds, "" if it is none.
+func wordOf(body value.Raw) isa88.Command {
+	v, err := value.Decode(body)
+	m, ok := v.(*value.Map)
+	if err != nil || !ok {
+		return ""
 	}
-	m.actor, m.reason = get("actor"), get("reason")
-	if c, err := isa88.Parse(get("cmd")); err == nil && m.topic == topicCommand {
-		m.word = c
+	return wordIn(m)
+}
+
+func wordIn(body *value.Map) isa88.Command {
+	c, err := isa88.Parse(textIn(body, "cmd"))
+	if err != nil {
+		return ""
 	}
+	return c
+}
+
+func textIn(m *value.Map, key string) string {
+	x, _ := m.Get(key)
+	s, _ := x.(string)
+	return s
 }
 
 // checkCommand refuses a message of topic cmd whose word is no command, and
@@ -102,12 +118,19 @@ func checkCommand(body value.Raw) (value.Raw, error) {
 // deliver returns. A message with a seen UUID is dropped; its number is that
 // of the first.
 func (r *Run) deliver(w *journal.Writer, m message) (uint64, error) {
+	_, answers := m.answer()
 	r.post.Lock()
 	defer r.post.Unlock()
 	r.mu.Lock()
 	if r.ended {
 		r.mu.Unlock()
-		return 0, problem(Refused, "run %s has ended", r.head.id)
+		return 0, errEnded(r.head.id)
+	}
+	if answers {
+		if err := r.unasked(); err != nil {
+			r.mu.Unlock()
+			return 0, err
+		}
 	}
 	if m.uuid != "" {
 		if first, seen := r.seen[m.uuid]; seen {
@@ -148,7 +171,7 @@ func (r *Run) arrived(m *message) {
 	switch m.word {
 	case isa88.Abort:
 		r.state = isa88.Aborting
-		r.cancel(&ending{state: isa88.Aborted, kind: "Aborted", why: operatorsWord("aborted", m)})
+		r.cancel(endedBy(m))
 	case isa88.Stop, isa88.Hold:
 		if r.step != "" {
 			r.state = m.word.Next(r.state)
@@ -177,34 +200,10 @@ func cancelOf(body value.Raw) (why string, ok bool) {
 	if err != nil || !isMap {
 		return "", false
 	}
-	if do, _ := m.Get("do"); do != "cancel" {
+	if textIn(m, "do") != "cancel" {
 		return "", false
 	}
-	reason, _ := m.Get("reason")
-	actor, _ := m.Get("actor")
-	msg := message{}
-	msg.reason, _ = reason.(string)
-	msg.actor, _ = actor.(string)
-	return operatorsWord("cancelled", &msg), true
-}
-
-func answerOf(body value.Raw) (Answer, bool) {
-	v, err := value.Decode(body)
-	m, isMap := v.(*value.Map)
-	if err != nil || !isMap {
-		return Answer{}, false
-	}
-	if do, _ := m.Get("do"); do != "resolve" {
-		return Answer{}, false
-	}
-	var a Answer
-	d, _ := m.Get("decision")
-	a.Decision, _ = d.(string)
-	who, _ := m.Get("actor")
-	a.Actor, _ = who.(string)
-	val, _ := m.Get("value")
-	a.Value, err = value.Encode(val)
-	return a, err == nil
+	return operatorsWord("cancelled", &message{actor: textIn(m, "actor"), reason: textIn(m, "reason")}), true
 }
 
 // drop removes messages from the mailbox, of which the journal has been told.

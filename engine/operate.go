@@ -11,13 +11,21 @@ import (
 	"holdfast/journal"
 )
 
+// maxName bounds topics and UUIDs of messages, in bytes.
+const maxName = 512
+
 // Send puts a message into a run's mailbox. It is on disk when Send returns.
 func (e *Engine) Send(ctx context.Context, id string, m Message) (Receipt, error) {
 	if m.Topic == "" {
 		m.Topic = topicCommand
 	}
-	if m.Topic[0] == 0 {
-		return Receipt{}, problem(BadRequest, "topic %q is not allowed", m.Topic)
+	switch {
+	case m.Topic[0] == 0 || len(m.Topic) > maxName:
+		return Receipt{}, problem(BadRequest, "topic %.40q is not allowed", m.Topic)
+	case len(m.UUID) > maxName:
+		return Receipt{}, problem(BadRequest, "the message's UUID has %d bytes, at most %d are allowed", len(m.UUID), maxName)
+	case len(m.Body) > maxValue:
+		return Receipt{}, problem(BadRequest, "the message has %d bytes, at most %d can be kept", len(m.Body), maxValue)
 	}
 	if m.Topic == topicCommand {
 		body, err := checkCommand(m.Body)
@@ -25,6 +33,8 @@ func (e *Engine) Send(ctx context.Context, id string, m Message) (Receipt, error
 			return Receipt{}, err
 		}
 		m.Body = body
+	} else if _, err := value.Decode(m.Body); err != nil {
+		return Receipt{}, problem(BadRequest, "the message cannot be read: %v", err)
 	}
 	return e.post(id, message{topic: m.Topic, body: slices.Clone(m.Body), uuid: m.UUID})
 }
@@ -32,10 +42,7 @@ func (e *Engine) Send(ctx context.Context, id string, m Message) (Receipt, error
 func (e *Engine) post(id string, m message) (Receipt, error) {
 	r := e.live(id)
 	if r == nil {
-		if _, err := e.load(id); err != nil {
-			return Receipt{}, err
-		}
-		return Receipt{}, problem(Refused, "run %s has ended", id)
+		return e.postEnded(id, m)
 	}
 	m.parse()
 	w, done := e.writer()
@@ -43,6 +50,26 @@ func (e *Engine) post(id string, m message) (Receipt, error) {
 	num, err := r.deliver(w, m)
 	return Receipt{Run: id, Message: num}, err
 }
+
+// postEnded is post for a run that is not live: a message that the run has had
+// already was sent again by one who did not see the answer, and is answered alike.
+func (e *Engine) postEnded(id string, m message) (Receipt, error) {
+	run, err := e.load(id)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if run.End == nil {
+		return Receipt{}, problem(Unavailable, "run %s is not up yet", id)
+	}
+	if m.uuid != "" {
+		if num, seen := seenIn(&run)[m.uuid]; seen {
+			return Receipt{Run: id, Message: num}, nil
+		}
+	}
+	return Receipt{}, errEnded(id)
+}
+
+func errEnded(id string) error { return problem(Refused, "run %s has ended", id) }
 
 // Command sends an operator command. A run that has ended takes RESET only,
 // which sets its state to IDLE.
@@ -126,6 +153,9 @@ func (e *Engine) endedFate(rc Receipt) (Fate, error) {
 	if err != nil {
 		return Fate{}, err
 	}
+	if run.End == nil {
+		return Fate{}, problem(Unavailable, "run %s is not up yet", rc.Run)
+	}
 	for i := range run.Records {
 		rec := &run.Records[i]
 		if rec.Kind != kindNote && rec.Kind != kindReceived {
@@ -163,15 +193,6 @@ func (e *Engine) Resolve(ctx context.Context, id string, a Answer) error {
 	}
 	if a.Decision != "done" && !a.Value.IsNil() {
 		return problem(BadRequest, "a value goes with done only")
-	}
-	r := e.live(id)
-	if r != nil {
-		r.mu.Lock()
-		asked := r.doubt != nil
-		r.mu.Unlock()
-		if !asked {
-			return problem(Refused, "run %s is not in doubt", id)
-		}
 	}
 	body, err := value.Encode(value.NewMap("do", "resolve", "decision", a.Decision, "value", a.Value, "actor", a.Actor))
 	if err != nil {

@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,14 +30,6 @@ func (r *Run) info() RunInfo {
 		out.Deadline = &t
 	}
 	return out
-}
-
-func encodeSummary(i RunInfo) ([]byte, error) { return json.Marshal(i) }
-
-func decodeSummary(b []byte) (RunInfo, error) {
-	var i RunInfo
-	err := json.Unmarshal(b, &i)
-	return i, err
 }
 
 // Show returns one run. All that it says is on disk.
@@ -83,9 +74,7 @@ func (e *Engine) Runs(ctx context.Context, f Filter) ([]RunInfo, error) {
 			out = append(out, i)
 		}
 	}
-	if err := e.journal.Sync(); err != nil {
-		return out, problem(Unavailable, "cannot list runs: %v", err)
-	}
+	_ = e.journal.Sync() // as in Show: a journal that has failed is said in Health
 	var bad error
 	ended := 0
 	err := e.journal.Ended(0, func(h journal.Header, summary []byte) bool {
@@ -214,7 +203,10 @@ func (e *Engine) Await(ctx context.Context, id string, version uint64) (now uint
 	r := e.live(id)
 	if r == nil {
 		run, err := e.load(id)
-		return version, run.End != nil, err
+		if err == nil && run.End == nil {
+			err = problem(Unavailable, "run %s is not up yet", id)
+		}
+		return version, err == nil, err
 	}
 	for {
 		r.mu.Lock()

@@ -67,6 +67,9 @@ func (r *Run) RecvCommand(state, topic string, timeout time.Duration, most int) 
 		return nil, &StepError{Type: "BadArgument", Message: fmt.Sprintf("maxMessages is %d, not 1 or more", most), Step: "rt.recvCommand", Bug: true}
 	}
 	return r.receive(&receive{call: "recvCommand", topic: topic, state: state, timeout: timeout, most: most, choose: func(msgs []message) (any, []Fate, error) {
+		for i := range msgs {
+			msgs[i].word = wordOf(msgs[i].body) // on other topics than "cmd" too
+		}
 		return arbitrate(msgs, current)
 	}})
 }
@@ -189,15 +192,15 @@ func (r *Run) received(v *receive, msgs []message) (value.Raw, error) {
 		return nil, r.die(&recordError{err})
 	}
 	var nums []uint64
-	var came, told []any
+	var took, told []any
 	for _, m := range msgs {
 		nums = append(nums, m.num)
-		came = append(came, []any{m.num, m.uuid})
+		took = append(took, []any{m.num, m.uuid})
 	}
 	for _, f := range fates {
 		told = append(told, []any{f.Message, f.Command, f.Taken, f.Fate, string(f.State)})
 	}
-	r.buf = fields(r.buf[:0], v.call, v.topic, v.state, enc, told, came)
+	r.buf = fields(r.buf[:0], v.call, v.topic, v.state, enc, told, took)
 	r.recs[0] = journal.Record{Seq: r.seq, Kind: kindReceived, Time: time.Now(), Data: r.buf}
 	if err := r.append(journal.Change{Records: r.recs[:1], Taken: nums}, journal.Soon); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"holdfast/engine/isa88"
 	"holdfast/engine/value"
@@ -34,6 +35,7 @@ func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
 		}
 		e.mu.Lock()
 		defer e.mu.Unlock()
+		e.lastID = later(e.lastID, r.head.created)
 		e.runs[r.head.id] = r
 		if r.head.dedup != "" {
 			e.dedup[r.head.dedup] = r.head.id
@@ -41,10 +43,25 @@ func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
 		e.waiting = append(e.waiting, r)
 		return nil
 	})
+	if err == nil {
+		err = e.journal.Ended(0, func(h journal.Header, _ []byte) bool {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			e.lastID = later(e.lastID, h.Created)
+			return false // the newest is enough
+		})
+	}
 	if err != nil {
 		return out, fmt.Errorf("cannot recover runs: %w", err)
 	}
 	return out, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // revive makes a live run of what the journal has of it. What cannot be read
@@ -63,10 +80,7 @@ func (e *Engine) revive(run journal.Run, programs map[string]Workflow) *Run {
 			r.badRec = err
 			continue
 		}
-		r.lastMsg = max(r.lastMsg, m.num)
-		if m.uuid != "" {
-			r.seen[m.uuid] = m.num
-		}
+		r.had(m.num, m.uuid)
 		r.inbox = append(r.inbox, m)
 	}
 	for _, d := range e.journal.Report().Damaged {
@@ -132,6 +146,7 @@ func lanes(r *Run, recs []journal.Record) {
 				r.safe = map[uint32]*journal.Record{}
 			}
 			r.safe[rec.Seq] = rec // kindDone sorts behind kindBegun, and replaces it
+			r.safeFrom = rec.Seq + 1
 		case rec.Seq&laneNotes != 0:
 			r.notes = rec.Seq + 1
 			r.readNote(rec)
@@ -139,6 +154,13 @@ func lanes(r *Run, recs []journal.Record) {
 			r.replay.recs = append(r.replay.recs, *rec)
 			r.readShown(rec)
 		}
+	}
+	if r.endNoted != nil {
+		r.safeFrom = r.endNoted.safeFrom
+	} else {
+		// It was written while the run could not be replayed. Should the run go
+		// on now, it has to be written anew at its end.
+		r.safe = nil
 	}
 }
 
@@ -166,14 +188,35 @@ func (r *Run) readNote(rec *journal.Record) {
 	case "command":
 		for _, f := range fatesOf(rec) {
 			r.fates[f.Message] = f
-			r.lastMsg = max(r.lastMsg, f.Message)
-			if f.Taken && f.Command == string(isa88.Hold) {
-				r.held = true
-			}
-			if f.Taken && f.Command == string(isa88.Resume) {
-				r.held = false
-			}
+			r.readCommand(f, l)
 		}
+	case "resolved", "moot":
+		if len(l) > 1 {
+			num, _ := l[1].(int64)
+			r.had(uint64(num), "")
+		}
+	}
+}
+
+// readCommand takes up an operator command that the engine has decided on.
+func (r *Run) readCommand(f Fate, l []any) {
+	m := message{num: f.Message, word: isa88.Command(f.Command)}
+	if len(l) > 8 {
+		m.actor, _ = l[6].(string)
+		m.reason, _ = l[7].(string)
+		m.uuid, _ = l[8].(string)
+	}
+	r.had(m.num, m.uuid)
+	if !f.Taken {
+		return
+	}
+	switch m.word {
+	case isa88.Hold:
+		r.held = true
+	case isa88.Resume:
+		r.held = false
+	case isa88.Stop, isa88.Abort: // it did not come to its end before the process did
+		r.cancel(endedBy(&m))
 	}
 }
 
@@ -181,7 +224,7 @@ func endingOf(l []any) *endState {
 	if len(l) < 4 {
 		return nil
 	}
-	st := &endState{}
+	st := &endState{safeFrom: laneSafe}
 	status, _ := l[0].(string)
 	state, _ := l[1].(string)
 	st.status, st.state = Status(status), isa88.State(state)
@@ -191,6 +234,10 @@ func endingOf(l []any) *endState {
 		st.err.Message, _ = e[1].(string)
 		st.err.Step, _ = e[2].(string)
 		st.err.Traceback, _ = e[3].(string)
+	}
+	if len(l) > 4 {
+		from, _ := l[4].(int64)
+		st.safeFrom = uint32(from)
 	}
 	return st
 }
@@ -214,28 +261,7 @@ func (r *Run) readShown(rec *journal.Record) {
 			r.fates[f.Message] = f
 		}
 		if len(fs) > 5 {
-			r.readCame(fs[5])
-		}
-	}
-}
-
-// readCame takes up which messages a receive took: their numbers are not given
-// again, and their UUIDs have been seen.
-func (r *Run) readCame(came value.Raw) {
-	v, err := value.Decode(came)
-	l, ok := v.([]any)
-	if err != nil || !ok {
-		return
-	}
-	for _, e := range l {
-		pair, ok := e.([]any)
-		if !ok || len(pair) < 2 {
-			continue
-		}
-		num, _ := pair[0].(int64)
-		r.lastMsg = max(r.lastMsg, uint64(num))
-		if uuid, _ := pair[1].(string); uuid != "" {
-			r.seen[uuid] = uint64(num)
+			came(fs[5], r.had)
 		}
 	}
 }

@@ -55,6 +55,7 @@ func (r *Run) taken(rec *journal.Record) {
 	r.replay.take()
 	if !r.replay.active() && joinable(last.Kind) {
 		// Polling goes on where it stood: an equal result joins the last record.
+		last.Data = bytes.Clone(last.Data) // the program may hold a part of it
 		r.tail = tail{live: true, rec: last, flushed: last.Time}
 		if r.tail.rec.Count == 0 {
 			r.tail.rec.Count = 1

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -25,17 +26,16 @@ type Run struct {
 	replay      cursor
 	seq         uint32                     // next place in the program's lane
 	inner       int                        // steps called in the body of the user step at work
-	safe        map[uint32]*journal.Record // what the record has of the safe state
+	safe        map[uint32]*journal.Record // what the record has of the safe state that is due
+	safeFrom    uint32                     // where in its lane that begins
 	tail        tail
 	fatal       error // the first fatal error; every later call returns it
 	buf         []byte
 	recs        [2]journal.Record
-	noteBuf     []byte
 	resumed     bool // brought back by Recover
 	safeWritten bool
 	endNoted    *endState // found in the record: the program has ended before
 	lost        string    // what the journal has lost of the record
-	asked       bool      // a question has been answered since the run began here
 	unsaid      bool      // lost is not on record yet
 	badRec      error     // the record cannot be replayed
 
@@ -70,6 +70,8 @@ type endState struct {
 	state  isa88.State
 	err    *RunError
 	result value.Raw
+
+	safeFrom uint32 // of one found in the record: where its safe state begins in its lane
 }
 
 // ID returns the run's id.
@@ -94,7 +96,10 @@ func (r *Run) CheckCancelled() error {
 
 // IsCancelled reports whether a cancel or a deadline has come. It needs no
 // record: a run that was cancelled is not replayed.
-func (r *Run) IsCancelled() bool { return r.ctx.Err() != nil }
+func (r *Run) IsCancelled() bool {
+	var end *ending // a shutdown is none: the replay would not see it
+	return !r.replay.active() && errors.As(context.Cause(r.ctx), &end)
+}
 
 // die keeps the first fatal error.
 func (r *Run) die(err error) error {

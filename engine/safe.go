@@ -31,7 +31,7 @@ func (r *Run) writeSafe() error {
 	var results []SafeResult
 	for i, line := range r.head.safeState {
 		res := SafeResult{Tag: line.Tag, Value: line.Value}
-		out, err := r.writeSafeLine(laneSafe+uint32(i), line)
+		out, err := r.writeSafeLine(r.safeFrom+uint32(i), line)
 		var se *StepError
 		switch {
 		case err != nil && !errors.As(err, &se):
@@ -59,38 +59,36 @@ func (r *Run) writeSafeLine(seq uint32, line SafeWrite) (value.Raw, error) {
 	}
 	c := &Call{Name: step.Name(), Step: step, Args: args, Options: StepOptions{MaxAttempts: safeAttempts, Interval: safeInterval}}
 	r.seq = seq
+	w := &work{run: r, call: c, seq: seq, began: time.Now(), attempt: 1}
 	rec, begun := r.safe[seq]
 	if !begun {
-		return r.perform(&work{run: r, call: c, seq: seq, began: time.Now(), attempt: 1})
-	}
-	if rec.Kind == kindDone {
-		fs, err := split(rec, 6, nil)
-		if err != nil {
-			return nil, &recordError{err}
-		}
-		return recorded(fs)
+		return r.perform(w)
 	}
 	fs, err := split(rec, 5, nil)
 	if err != nil {
-		return nil, &recordError{err}
+		return r.perform(w) // rather written twice than not at all
 	}
-	return r.safeInterrupted(c, rec, fs)
+	if rec.Kind == kindDone {
+		return recorded(fs)
+	}
+	w.began, w.begun = rec.Time, true
+	return w.safeInterrupted(fs)
 }
 
 // safeInterrupted is interrupted for a line of the safe state: nobody is asked
 // about one in doubt, for the run is at its end; it counts as not reached.
-func (r *Run) safeInterrupted(c *Call, rec *journal.Record, fs []value.Raw) (value.Raw, error) {
+func (w *work) safeInterrupted(fs []value.Raw) (value.Raw, error) {
 	prepared, err := value.Decode(fs[4])
 	if err != nil {
-		return nil, &recordError{err}
+		return w.run.perform(w)
 	}
-	w := &work{run: r, call: c, seq: rec.Seq, began: rec.Time, begun: true, attempt: 1, prepared: prepared}
+	w.prepared, w.attempt = prepared, max(1, int(number(fs[3])))
 	if err := w.bind(); err != nil {
 		return nil, err
 	}
-	asker, ok := c.Step.(Recoverer)
-	if !ok {
-		return r.perform(w)
+	asker, ok := w.call.Step.(Recoverer)
+	if open, err := value.Decode(fs[2]); !ok || err != nil || open != true {
+		return w.run.perform(w)
 	}
 	found, err := w.recover(asker)
 	if err != nil {
@@ -100,11 +98,11 @@ func (r *Run) safeInterrupted(c *Call, rec *journal.Record, fs []value.Raw) (val
 	case Done:
 		return w.finish(found.Result, nil, true, journal.Soon)
 	case Again:
-		return r.perform(w)
+		return w.run.perform(w)
 	case Failed:
 		return w.finish(nil, w.failure(found.Err), true, journal.Soon)
 	}
-	return w.finish(nil, &StepError{Type: "InDoubt", Message: found.Doubt.Why, Step: c.Name, Attempts: w.attempt}, true, journal.Soon)
+	return w.finish(nil, &StepError{Type: "InDoubt", Message: found.Doubt.Why, Step: w.call.Name, Attempts: w.attempt}, true, journal.Soon)
 }
 
 // safeArgs binds a line to the parameters of the step that writes it.

@@ -39,14 +39,20 @@ func (e *Engine) Start(ctx context.Context, q StartRequest) (Started, error) {
 		}
 	}
 	defer e.release(h.id, h.dedup)
-	r := e.newRun(e.journal.NextRun(), h)
-	r.wf, r.status, r.state = wf, Enqueued, isa88.Starting
+	if h.id == q.ID {
+		if old, err := e.ended(&h); old != "" || err != nil {
+			return Started{ID: old, Deduplicated: old != ""}, err
+		}
+	}
 	if wf.Source.Hash != "" {
 		if err := e.journal.PutScript(wf.Source.Hash, wf.Source.Bundle); err != nil {
 			return Started{}, problem(Unavailable, "cannot start %s: %v", q.Workflow, err)
 		}
 	}
+	r := e.newRun(e.journal.NextRun(), h)
+	r.wf, r.status, r.state = wf, Enqueued, isa88.Starting
 	if err := r.log.Commit(journal.Change{Run: r.num, Start: &journal.Header{Run: r.num, ID: h.id, Created: h.created, Data: data}}); err != nil {
+		r.cancel(context.Canceled)
 		return Started{}, problem(Unavailable, "cannot start %s: %v", q.Workflow, err)
 	}
 	r.watchDeadline()
@@ -93,6 +99,9 @@ func (e *Engine) prepare(q StartRequest) (header, Workflow, error) {
 		return header{}, wf, p.hint("holdfast workflows lists what there is")
 	}
 	inputs, err := bindInputs(wf, q.Inputs)
+	if err == nil && len(inputs) > maxValue {
+		err = fmt.Errorf("the inputs have %d bytes, at most %d can be kept", len(inputs), maxValue)
+	}
 	if err != nil {
 		return header{}, wf, problem(BadRequest, "cannot start %s: %v", q.Workflow, err)
 	}
@@ -172,17 +181,13 @@ func (e *Engine) reserve(h *header) (existing string, busy chan struct{}, err er
 		h.id = e.newID(h.created)
 	} else {
 		if r, ok := e.runs[h.id]; ok {
-			return r.head.id, nil, sameWorkflow(h, r.head.workflow)
+			if err := sameWorkflow(h, r.head.workflow); err != nil {
+				return "", nil, err
+			}
+			return r.head.id, nil, nil
 		}
 		if b, ok := e.starting[h.id]; ok {
 			return "", b, nil
-		}
-		refs, err := e.journal.Find(h.id, 1)
-		if err != nil {
-			return "", nil, problem(Unavailable, "cannot start %s: %v", h.workflow, err)
-		}
-		if len(refs) > 0 && refs[0].ID == h.id {
-			return h.id, nil, e.sameEnded(h, refs[0])
 		}
 	}
 	done := make(chan struct{})
@@ -200,16 +205,27 @@ func sameWorkflow(h *header, other string) error {
 	return problem(Refused, "cannot start %s: run %s exists, and is of workflow %s", h.workflow, h.id, other)
 }
 
-func (e *Engine) sameEnded(h *header, ref journal.Ref) error {
-	old, err := e.journal.Load(ref.Run)
+// ended looks among the runs that have ended for one of h's id.
+func (e *Engine) ended(h *header) (existing string, err error) {
+	refs, err := e.journal.Find(h.id, 1)
 	if err != nil {
-		return problem(Unavailable, "cannot start %s: %v", h.workflow, err)
+		return "", problem(Unavailable, "cannot start %s: %v", h.workflow, err)
+	}
+	if len(refs) == 0 || refs[0].ID != h.id {
+		return "", nil
+	}
+	old, err := e.journal.Load(refs[0].Run)
+	if err != nil {
+		return "", problem(Unavailable, "cannot start %s: %v", h.workflow, err)
 	}
 	head, err := decodeHeader(old.Header.ID, old.Header.Created, old.Header.Data)
 	if err != nil {
-		return problem(Unavailable, "cannot start %s: %v", h.workflow, err)
+		return "", problem(Unavailable, "cannot start %s: %v", h.workflow, err)
 	}
-	return sameWorkflow(h, head.workflow)
+	if err := sameWorkflow(h, head.workflow); err != nil {
+		return "", err
+	}
+	return h.id, nil
 }
 
 func (e *Engine) release(id, dedup string) {
@@ -297,9 +313,6 @@ func (e *Engine) Find(ref string) (string, error) {
 
 // load reads a run from the journal, made durable first.
 func (e *Engine) load(id string) (journal.Run, error) {
-	if err := e.journal.Sync(); err != nil {
-		return journal.Run{}, problem(Unavailable, "cannot read run %s: %v", id, err)
-	}
 	refs, err := e.journal.Find(id, 1)
 	if err != nil {
 		return journal.Run{}, problem(Unavailable, "cannot read run %s: %v", id, err)

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
-	"slices"
 	"time"
 
 	"holdfast/engine/value"
@@ -98,6 +97,9 @@ func (r *Run) tell(kind journal.Kind, asked, key string, v any, show func()) err
 	if err != nil {
 		return err
 	}
+	if len(enc)+len(key) > maxValue {
+		return Errorf("BadArgument", "%.40s has %d bytes, at most %d can be kept", asked, len(enc)+len(key), maxValue)
+	}
 	if r.replay.active() {
 		fs, rec, err := r.expect(kind, 2, asked, nil)
 		if err != nil {
@@ -109,7 +111,7 @@ func (r *Run) tell(kind journal.Kind, asked, key string, v any, show func()) err
 		r.taken(rec)
 		return nil
 	}
-	r.buf = fields(r.buf[:0], key, slices.Clone(enc))
+	r.buf = fields(r.buf[:0], key, value.Raw(enc))
 	if err := r.record(kind, r.buf, journal.Later); err != nil {
 		return err
 	}

@@ -1,0 +1,121 @@
+package engine
+
+import (
+	"math"
+	"slices"
+
+	"holdfast/engine/isa88"
+	"holdfast/engine/value"
+	"holdfast/journal"
+)
+
+// ask puts the question of a step in doubt, and waits for the answer.
+// ifDone is the step's result should the operator say that it was done.
+func (w *work) ask(d Doubt, ifDone any) (value.Raw, error) {
+	r := w.run
+	d.Step = w.call.Name
+	r.update(func() { r.doubt, r.state = &d, isa88.Held })
+	r.eng.cfg.Log.Warn("run is in doubt and held", "run", r.head.id, "step", d.Step, "tag", d.Tag, "why", d.Why)
+	for {
+		if err := r.takeCommands("while a step is in doubt: answer with resolve, or STOP or ABORT"); err != nil {
+			return nil, w.broken(err)
+		}
+		if m, ok := r.answered(); ok {
+			again, out, err := w.heed(m, ifDone)
+			if again {
+				return r.perform(w)
+			}
+			return out, err
+		}
+		r.idle()
+	}
+}
+
+// answered returns the message with the operator's answer, if it has come.
+func (r *Run) answered() (message, bool) {
+	for _, m := range r.pick(topicEngine, math.MaxInt) {
+		if _, ok := m.answer(); ok {
+			return m, true
+		}
+	}
+	return message{}, false
+}
+
+// heed does as the operator has answered. It holds the door of the mailbox
+// until that is on disk and the question is gone, so that an answer never
+// meets another question than its own.
+func (w *work) heed(m message, ifDone any) (again bool, out value.Raw, err error) {
+	r := w.run
+	r.post.Lock()
+	defer r.post.Unlock()
+	a, _ := m.answer()
+	c := journal.Change{Records: r.note("resolved", m.num, a.Decision, a.Actor), Taken: []uint64{m.num}}
+	switch a.Decision {
+	case "done":
+		res := ifDone
+		if !a.Value.IsNil() {
+			res = a.Value
+		}
+		w.with = c
+		out, err = w.finish(res, nil, true, journal.Soon)
+	case "fail":
+		w.with = c
+		out, err = w.finish(nil, &StepError{Type: "InDoubt", Message: "it was in doubt, and " + a.Actor + " answered fail", Step: w.call.Name, Attempts: w.attempt}, true, journal.Soon)
+	default: // retry: after a power cut from here on, the step is in doubt again
+		again, err = true, r.commit(c)
+	}
+	if err != nil && IsFatal(err) {
+		return false, nil, err
+	}
+	r.update(func() {
+		r.drop(m.num)
+		r.doubt, r.state = nil, isa88.Running
+	})
+	return again, out, err
+}
+
+// moot drops an answer that is left from the life before, when evidence has
+// answered the question meanwhile.
+func (r *Run) moot() error {
+	m, ok := r.answered()
+	if !ok {
+		return nil
+	}
+	if err := r.append(journal.Change{Records: r.note("moot", m.num), Taken: []uint64{m.num}}, journal.Soon); err != nil {
+		return err
+	}
+	r.update(func() { r.drop(m.num) })
+	return nil
+}
+
+// unasked refuses an answer to which there is no question. The caller holds
+// r.post, so that no question goes while its answer is on the way to the disk,
+// and r.mu.
+func (r *Run) unasked() error {
+	if r.doubt == nil {
+		return problem(Refused, "run %s is not in doubt", r.head.id)
+	}
+	if slices.ContainsFunc(r.inbox, func(m message) bool { _, ok := m.answer(); return ok }) {
+		return problem(Refused, "run %s has been answered already", r.head.id)
+	}
+	return nil
+}
+
+// answer returns the operator's answer that a message carries.
+func (m *message) answer() (Answer, bool) {
+	if m.topic != topicEngine {
+		return Answer{}, false
+	}
+	v, err := value.Decode(m.body)
+	body, isMap := v.(*value.Map)
+	if err != nil || !isMap {
+		return Answer{}, false
+	}
+	if textIn(body, "do") != "resolve" {
+		return Answer{}, false
+	}
+	a := Answer{Decision: textIn(body, "decision"), Actor: textIn(body, "actor")}
+	val, _ := body.Get("value")
+	a.Value, err = value.Encode(val)
+	return a, err == nil
+}
