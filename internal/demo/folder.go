@@ -99,19 +99,13 @@ type file struct {
 }
 
 func (f *folder) files(p *plant, socket string) ([]file, error) {
-	t, err := template.New("config.yaml").Parse(configTemplate)
-	if err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	err = t.Execute(&b, map[string]string{
-		"Dir": strconv.Quote(f.dir), "Socket": strconv.Quote(socket), "ModbusURL": p.dev.URL(), "OPCUAURL": p.srv.URL(),
-		"Press": "nsu=" + opcuatest.NamespaceURI + ";s=",
+	text, err := configText(map[string]string{
+		"Dir": f.dir, "Socket": socket, "ModbusURL": p.dev.URL(), "OPCUAURL": p.srv.URL(), "Press": "nsu=" + opcuatest.NamespaceURI + ";s=",
 	})
 	if err != nil {
 		return nil, err
 	}
-	files := []file{{"holdfast.yaml", b.Bytes()}}
+	files := []file{{"holdfast.yaml", text}}
 	names, err := configs.Workflows()
 	if err != nil {
 		return nil, err
@@ -124,6 +118,19 @@ func (f *folder) files(p *plant, socket string) ([]file, error) {
 		files = append(files, file{filepath.Join("workflows", n), text})
 	}
 	return files, nil
+}
+
+// configText fills the template of the configuration.
+func configText(words map[string]string) ([]byte, error) {
+	t, err := template.New("config.yaml").Funcs(template.FuncMap{"quote": strconv.Quote}).Parse(configTemplate)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, words); err != nil {
+		return nil, fmt.Errorf("cannot write the demo's configuration: %w", err)
+	}
+	return b.Bytes(), nil
 }
 
 // put writes a file unless the user has made it his own.
