@@ -252,7 +252,9 @@ func TestSafeStateIsWrittenAnew(t *testing.T) {
 
 	first = 1
 	// The power goes when the first line has begun, and again when it is done.
-	begun := func(c journal.Change) bool { return len(c.Records) == 1 && c.Records[0].Seq&(1<<31) != 0 && c.Records[0].Kind == 2 }
+	begun := func(c journal.Change) bool {
+		return len(c.Records) == 1 && c.Records[0].Seq&(1<<31) != 0 && c.Records[0].Kind == 2
+	}
 	o, cut := cutAt(begun)
 	b = boot(t, dir, cfg, o, wf)
 	if _, err := b.e.Send(t.Context(), id, engine.Message{Topic: "go"}); err != nil {

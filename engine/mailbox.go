@@ -165,7 +165,7 @@ func (r *Run) arrived(m *message) {
 		}
 		return
 	}
-	if m.word == "" || !r.engineHandles() || !m.word.Allowed(r.state) {
+	if m.word == "" || !r.engineHandles() || !m.word.Allowed(r.state) || r.state == isa88.Aborting {
 		return
 	}
 	switch m.word {

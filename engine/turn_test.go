@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -77,22 +78,32 @@ func TestCommandsWhileEnqueued(t *testing.T) {
 // Many runs share few workers, over restarts, and all end.
 func TestFewWorkers(t *testing.T) {
 	t.Parallel()
-	dir, d := t.TempDir(), &device{}
-	b := boot(t, dir, engine.Config{Workers: 2}, journal.Options{}, chain(d, 3))
+	dir := t.TempDir()
+	var devices sync.Map // one for each run
+	wf := engine.Workflow{Name: "chain", Program: program(func(ctx context.Context, r *engine.Run) (any, error) {
+		d, _ := devices.LoadOrStore(r.ID(), &device{})
+		for i := int64(1); i <= 3; i++ {
+			if err := write(r, d.(*device), i); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	})}
+	b := boot(t, dir, engine.Config{Workers: 2}, journal.Options{}, wf)
 	var ids []string
 	for range 40 {
 		ids = append(ids, b.start(engine.StartRequest{Workflow: "chain"}))
 	}
 	b.shutdown()
-	b = boot(t, dir, engine.Config{Workers: 1}, journal.Options{}, chain(d, 3))
+	b = boot(t, dir, engine.Config{Workers: 1}, journal.Options{}, wf)
 	defer b.shutdown()
 	for _, id := range ids {
 		if got := b.result(id); got.Status != engine.Success {
 			t.Errorf("run is %+v", got)
 		}
-	}
-	if n := len(d.written()); n != 120 {
-		t.Errorf("%d writes", n)
+		if d, _ := devices.Load(id); !slices.Equal(d.(*device).written(), []int64{1, 2, 3}) {
+			t.Errorf("run %s wrote %v", id, d.(*device).written())
+		}
 	}
 }
 
