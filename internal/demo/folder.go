@@ -86,11 +86,16 @@ func (f *folder) fill(p *plant, socket string) (changed []string, err error) {
 			changed = append(changed, file.name)
 		}
 	}
+	return changed, f.remember()
+}
+
+// remember keeps what the next demo has to know.
+func (f *folder) remember() error {
 	b, err := json.MarshalIndent(f.kept, "", "  ")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return changed, replaceFile(f.path("demo.json"), append(b, '\n'))
+	return replaceFile(f.path("demo.json"), append(b, '\n'))
 }
 
 type file struct {

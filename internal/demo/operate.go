@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -87,14 +88,11 @@ func stoodAt(ctx context.Context, c *client.Client, run string, began time.Time)
 		return "", err
 	}
 	at := "its beginning"
-	for i, s := range steps {
+	for _, s := range steps {
 		if s.StartedAt.After(began) {
 			break
 		}
-		at = fmt.Sprintf("step %d, %s", i+1, s.Name)
-		if s.Recovered {
-			at += " (what it had done was found by reading the tag back)"
-		}
+		at = fmt.Sprintf("step %d, %s", s.Seq, s.Name)
 	}
 	log, err := c.Log(ctx, run, "log")
 	if err != nil {
@@ -103,7 +101,7 @@ func stoodAt(ctx context.Context, c *client.Client, run string, began time.Time)
 	said := ""
 	for _, e := range log {
 		if !e.Time.After(began) {
-			said = sayings(e)
+			said = saying(e)
 		}
 	}
 	if said != "" {
@@ -112,7 +110,8 @@ func stoodAt(ctx context.Context, c *client.Client, run string, began time.Time)
 	return at, nil
 }
 
-func sayings(e engine.LogEntry) string {
+// saying is one entry of the log in a few words.
+func saying(e engine.LogEntry) string {
 	p := progressOf(e.Value)
 	if p.of == 0 {
 		return fmt.Sprintf("%q", p.message)
@@ -122,7 +121,10 @@ func sayings(e engine.LogEntry) string {
 
 // hints says what to type in a second terminal.
 func (d *demo) hints(run string) {
-	hf := executable()
+	hf := "holdfast"
+	if exe, err := os.Executable(); err == nil {
+		hf = commandFor(exe, os.Args[0])
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nTry this in a second terminal:\n  export HOLDFAST_SOCKET=%s\n", d.socket)
 	for _, h := range [][2]string{
@@ -136,7 +138,7 @@ func (d *demo) hints(run string) {
 	} {
 		fmt.Fprintf(&b, "  %-*s  # %s\n", len(hf)+len(run)+9, hf+" "+h[0], h[1])
 	}
-	b.WriteString("Or kill -9 this process, and start it again. ^C ends it in order; the run then goes on the next time, too.\n")
+	fmt.Fprintf(&b, "Or kill -9 %d, and start the demo again. ^C ends it in order; then, too, the run goes on the next time.\n", os.Getpid())
 	d.show.line(b.String())
 }
 

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/configs"
 	"holdfast/engine"
 	"holdfast/engine/script"
 	"holdfast/gateway"
@@ -261,14 +260,4 @@ func (b *box) end(cut bool) {
 	if err := b.journal.Close(); err != nil && !cut {
 		b.t.Errorf("closing the journal: %v", err)
 	}
-}
-
-// names returns the names of the example files.
-func names(t *testing.T) []string {
-	t.Helper()
-	n, err := configs.Workflows()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }

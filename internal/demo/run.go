@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"log"
 	"sync"
 	"time"
 
@@ -54,12 +54,15 @@ func Run(ctx context.Context, o Options) (err error) {
 			return err
 		}
 	}
-	log, err := f.log()
+	file, err := f.log()
 	if err != nil {
 		return fmt.Errorf("cannot open the demo's log: %w", err)
 	}
-	defer func() { err = errors.Join(err, log.Close()) }()
-	return d.run(ctx, log)
+	defer func() { err = errors.Join(err, file.Close()) }()
+	// The press's server tells the standard logger about each client that leaves.
+	defer log.SetOutput(log.Writer())
+	log.SetOutput(file)
+	return d.run(ctx, file)
 }
 
 // demo is a demo at work.
@@ -72,7 +75,7 @@ type demo struct {
 }
 
 // run runs the plant, the daemon on it, and a user of both, until ctx ends.
-func (d *demo) run(ctx context.Context, log io.Writer) error {
+func (d *demo) run(ctx context.Context, out io.Writer) error {
 	began := time.Now()
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -88,7 +91,7 @@ func (d *demo) run(ctx context.Context, log io.Writer) error {
 	ready := make(chan *app.Status, 1)
 	daemon.Go(func() {
 		daemonErr = app.Serve(ctx, app.Options{ConfigPath: d.folder.path("holdfast.yaml"), Socket: d.socket, Version: d.Version,
-			Stderr: log, Ready: func(s *app.Status) { ready <- s }})
+			Stderr: out, Ready: func(s *app.Status) { ready <- s }})
 		fail(daemonErr)
 	})
 
@@ -146,13 +149,4 @@ func (d *demo) operate(ctx context.Context, c *client.Client, st *app.Status, be
 			return err
 		}
 	}
-}
-
-// executable returns what the user types for holdfast.
-func executable() string {
-	exe, err := os.Executable()
-	if err != nil {
-		return "holdfast"
-	}
-	return commandFor(exe, os.Args[0])
 }

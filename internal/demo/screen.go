@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"holdfast/engine"
+	"holdfast/engine/isa88"
 	"holdfast/engine/value"
 )
 
@@ -91,7 +92,7 @@ func (s *screen) change(last, now *engine.RunInfo) {
 			text += " " + string(b)
 		}
 		s.line(text)
-	case last.ID != "" && now.State != last.State:
+	case now.State != last.State && (last.ID != "" && last.State != isa88.Starting || now.State != isa88.Running):
 		s.line(string(now.State))
 	}
 	if q := now.InDoubt; q != nil && last.InDoubt == nil {
