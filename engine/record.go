@@ -9,18 +9,18 @@ import (
 	"holdfast/journal"
 )
 
-// The kinds of record. The numbers are part of the file format; the layouts
-// are written down in journal/FORMAT.md.
+// The kinds of record, with their layouts: what the journal keeps as data. The
+// numbers are part of the file format. Fields are added at the end only.
 const (
-	kindBegun    journal.Kind = 1 // a step has begun: [name, args, effect, attempt, prepared]
+	kindBegun    journal.Kind = 1 // a step has begun: [name, args, effect, attempt, prepared]; effect is false while none is at work
 	kindDone     journal.Kind = 2 // a step has ended: [name, args, error, result, attempts, recovered]; name and args are nil behind a kindBegun
 	kindReceived journal.Kind = 3 // a receive has ended: [call, topic, state, result, fates, messages: [number, uuid]…]
 	kindValue    journal.Kind = 4 // now, random, uuid: [what, value]
 	kindEvent    journal.Kind = 5 // [key, value]
 	kindStream   journal.Kind = 6 // [stream, value]
 	kindProgress journal.Kind = 7 // [message, extra]
-	kindNote     journal.Kind = 8 // what the engine did by itself: [what, …]
-	kindEnding   journal.Kind = 9 // the program has ended, the safe state is next: [status, state, error, result]
+	kindNote     journal.Kind = 8 // what the engine did by itself: [what, …]; what is started, recovered, held, lost, command, resolved or moot
+	kindEnding   journal.Kind = 9 // the program has ended, the safe state is next: [status, state, error, result, begin of the safe state in its lane]
 )
 
 // A record's Seq lies in one of three lanes: what the program did, in its
@@ -30,16 +30,39 @@ const (
 	laneSafe  uint32 = 1 << 31
 )
 
-// fields appends an array of values to b. The values are of types that cannot
-// fail to encode, or Raw.
+// fields appends an array of values to b: of the types that a record is made
+// of, none of which can fail to encode.
 func fields(b []byte, vs ...any) []byte {
 	b = value.AppendHead(b, value.MajorArray, uint64(len(vs)))
 	for _, v := range vs {
-		enc, err := value.Append(b, v)
-		if err != nil { // only for a type that no caller passes
-			enc = value.AppendString(b, err.Error())
+		switch v := v.(type) {
+		case nil:
+			b = value.AppendNil(b)
+		case value.Raw:
+			if len(v) == 0 {
+				b = value.AppendNil(b)
+			} else {
+				b = append(b, v...)
+			}
+		case string:
+			b = value.AppendString(b, v)
+		case bool:
+			b = value.AppendBool(b, v)
+		case int:
+			b = value.AppendInt(b, int64(v))
+		case int64:
+			b = value.AppendInt(b, v)
+		case uint32:
+			b = value.AppendInt(b, int64(v))
+		case uint64:
+			b = value.AppendHead(b, value.MajorUint, v)
+		case float64:
+			b = value.AppendFloat(b, v)
+		case []any:
+			b = fields(b, v...)
+		default:
+			panic("engine: a record has no fields of this type")
 		}
-		b = enc
 	}
 	return b
 }
