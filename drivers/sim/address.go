@@ -76,7 +76,7 @@ func (a *address) parse(query string, given bool) error {
 		for p := range strings.SplitSeq(query, "&") {
 			key, raw, ok := strings.Cut(p, "=")
 			if !slices.Contains(parameters(), key) {
-				return fmt.Errorf("parameter %q is unknown%s, allowed are %s", key, nearest(key, parameters()), strings.Join(parameters(), ", "))
+				return fmt.Errorf("parameter %q is unknown%s, allowed are %s", key, meant(key, parameters()), strings.Join(parameters(), ", "))
 			}
 			if !ok || raw == "" && key != "init" {
 				return fmt.Errorf("parameter %s has no value", key)

@@ -89,7 +89,7 @@ func (p *plant) connect() error {
 		}
 		q.source = p.places[q.target]
 		if q.source == nil {
-			return fmt.Errorf("address %q echoes %q, and no tag has that name%s", name, q.target, nearest(q.target, names))
+			return fmt.Errorf("address %q echoes %q, and no tag has that name%s", name, q.target, meant(q.target, names))
 		}
 	}
 	for _, name := range names {

@@ -104,7 +104,7 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 		}
 	}
 	hint := "holdfast help lists the commands"
-	if near := nearest(word, names); near != "" {
+	if near := meant(word, names); near != "" {
 		hint = fmt.Sprintf("did you mean %s %s?", cmd.CommandPath(), near)
 	} else if cmd.HasParent() {
 		hint = fmt.Sprintf("allowed are %s", strings.Join(names, ", "))
@@ -127,7 +127,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	names := []string{}
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	cmd.InheritedFlags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if near := nearest(none.GetSpecifiedName(), names); near != "" {
+	if near := meant(none.GetSpecifiedName(), names); near != "" {
 		return cannotf(verbOf(cmd), wire.BadRequest, "did you mean --"+near+"?", "unknown flag --%s", none.GetSpecifiedName())
 	}
 	return usage(cmd, "unknown flag --%s", none.GetSpecifiedName())

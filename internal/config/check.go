@@ -3,6 +3,8 @@ package config
 import (
 	"path/filepath"
 	"strings"
+
+	"holdfast/internal/nearest"
 )
 
 // maxSocket is the longest path of a unix socket: sun_path has 108 bytes, the
@@ -30,7 +32,7 @@ func (d *decoder) noSuch(p path, what, name string, known []string) {
 		return
 	}
 	msg := quote(name) + ", no such " + what
-	if near := nearest(name, known); near != "" {
+	if near := nearest.Word(name, known); near != "" {
 		msg += ", nearest " + quote(near)
 	}
 	const most = 12

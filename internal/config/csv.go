@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"holdfast/internal/nearest"
 )
 
 // pathColumn is the column of a tag's path, which is a key in YAML.
@@ -130,7 +132,7 @@ func (d *decoder) header(r *rows, one kind[Tag]) ([]column, bool) {
 			ok = false
 		case at < 0:
 			msg := "unknown column " + quote(c.text)
-			if near := nearest(c.text, names); near != "" {
+			if near := nearest.Word(c.text, names); near != "" {
 				msg += ", nearest " + quote(near)
 			}
 			d.fault("", c.at, "%s; allowed: %s", msg, strings.Join(names, ", "))

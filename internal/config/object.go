@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"holdfast/internal/nearest"
 )
 
 // key is one key of a mapping, bound to a field of T.
@@ -142,7 +144,7 @@ func objectSchema[T any](keys []key[T]) schema {
 // that it was likely meant to be, or "".
 func (d *decoder) unknown(p path, name *yaml.Node, known []string) string {
 	msg := "unknown key " + quote(name.Value)
-	near := nearest(name.Value, known)
+	near := nearest.Word(name.Value, known)
 	if near != "" {
 		msg += ", nearest " + quote(near)
 	}

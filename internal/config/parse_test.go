@@ -52,17 +52,3 @@ func TestSyntaxPlace(t *testing.T) {
 		})
 	}
 }
-
-func TestNearest(t *testing.T) {
-	t.Parallel()
-	words := []string{"url", "unit_id", "order", "timeout", "limits", "delay_between", "demote", "reconnect"}
-	for in, want := range map[string]string{
-		"URL": "url", "uri": "url", "unitid": "unit_id", "oredr": "order", "time_out": "timeout", "limit": "limits",
-		"delaybetween": "delay_between", "demot": "demote", "host": "", "": "", "x": "",
-		strings.Repeat("url", 1000): "",
-	} {
-		if got := nearest(in, words); got != want {
-			t.Errorf("nearest to %.20q: got %q, want %q", in, got, want)
-		}
-	}
-}

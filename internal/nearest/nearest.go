@@ -1,12 +1,15 @@
-package config
+// Package nearest finds the known word that an unknown one was meant to be, for
+// error messages.
+package nearest
 
 import "strings"
 
-// nearest returns the word of words that s was most likely meant to be, and ""
+// Word returns the word of words that s was most likely meant to be, and ""
 // where none is near: by the number of letters to insert, delete, replace or
-// swap with their neighbour (optimal string alignment), case ignored.
-func nearest(s string, words []string) string {
-	if len(s) > 256 {
+// swap with their neighbour (optimal string alignment), case ignored. A word of
+// up to three letters may differ in one, up to seven in two, else in three.
+func Word(s string, words []string) string {
+	if len(s) < 2 || len(s) > 256 {
 		return ""
 	}
 	a := []rune(strings.ToLower(s))
