@@ -122,6 +122,12 @@ func (r *Run) deliver(w *journal.Writer, m message) (uint64, error) {
 	r.post.Lock()
 	defer r.post.Unlock()
 	r.mu.Lock()
+	if m.uuid != "" {
+		if first, seen := r.seen[m.uuid]; seen {
+			r.mu.Unlock()
+			return first, nil
+		}
+	}
 	if r.ended {
 		r.mu.Unlock()
 		return 0, errEnded(r.head.id)
@@ -130,12 +136,6 @@ func (r *Run) deliver(w *journal.Writer, m message) (uint64, error) {
 		if err := r.unasked(); err != nil {
 			r.mu.Unlock()
 			return 0, err
-		}
-	}
-	if m.uuid != "" {
-		if first, seen := r.seen[m.uuid]; seen {
-			r.mu.Unlock()
-			return first, nil
 		}
 	}
 	r.lastMsg++

@@ -35,7 +35,7 @@ func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
 		}
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		e.lastID = later(e.lastID, r.head.created)
+		e.lastID = later(e.lastID, idTime(r.head.id, r.head.created))
 		e.runs[r.head.id] = r
 		if r.head.dedup != "" {
 			e.dedup[r.head.dedup] = r.head.id
@@ -47,7 +47,7 @@ func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
 		err = e.journal.Ended(0, func(h journal.Header, _ []byte) bool {
 			e.mu.Lock()
 			defer e.mu.Unlock()
-			e.lastID = later(e.lastID, h.Created)
+			e.lastID = later(e.lastID, idTime(h.ID, h.Created))
 			return false // the newest is enough
 		})
 	}

@@ -240,6 +240,22 @@ func (e *Engine) release(id, dedup string) {
 	}
 }
 
+const idLayout = "20060102-150405.000"
+
+// idTime is the time in an id that newID made: that of the start, or later where
+// the clock had stepped back or many were made at once. Of other ids it is created.
+func idTime(id string, created time.Time) time.Time {
+	if len(id) != len(idLayout)+4 || id[len(idLayout)-1] != '-' {
+		return created
+	}
+	point := strings.Index(idLayout, ".")
+	t, err := time.Parse(idLayout, id[:point]+"."+id[point:len(idLayout)-1])
+	if err != nil {
+		return created
+	}
+	return t
+}
+
 // newID makes an id that sorts by start time: date, time to the millisecond,
 // and four random characters. The clock may step back; ids do not. The caller
 // holds e.mu.
@@ -254,7 +270,7 @@ func (e *Engine) newID(now time.Time) string {
 	for i := range b {
 		b[i] = alphabet[b[i]%32]
 	}
-	return strings.Replace(now.Format("20060102-150405.000"), ".", "", 1) + "-" + string(b[:])
+	return strings.Replace(now.Format(idLayout), ".", "", 1) + "-" + string(b[:])
 }
 
 // nearest returns the name closest to word, "" if none is close.

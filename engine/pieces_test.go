@@ -1,0 +1,254 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"holdfast/engine/isa88"
+	"holdfast/engine/value"
+	"holdfast/journal"
+)
+
+func enc(t *testing.T, v any) value.Raw {
+	t.Helper()
+	r, err := value.Encode(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestIsFatal(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{errShutdown, &ending{why: "stopped"}, &Mismatch{}, &recordError{errors.New("disk")}} {
+		if !IsFatal(err) || !IsFatal(fmt.Errorf("in a script: %w", err)) {
+			t.Errorf("%v is to be fatal", err)
+		}
+	}
+	for _, err := range []error{nil, errors.New("x"), context.Canceled, Errorf("Timeout", "x"), &RunError{Type: "Fail"}, errTimeout} {
+		if IsFatal(err) {
+			t.Errorf("%v is not to be fatal", err)
+		}
+	}
+}
+
+func TestArgs(t *testing.T) {
+	t.Parallel()
+	a := Args{Values: value.NewMap("s", "text", "i", int64(7), "whole", 7.0, "f", 7.5, "huge", 1e300, "nan", math.NaN(), "neg", int64(-1), "m", value.NewMap("k", "v"), "none", nil)}
+	show := func(v any, err error) string {
+		if err != nil {
+			return err.Error()
+		}
+		return fmt.Sprint(v)
+	}
+	for _, c := range []struct{ got, want string }{
+		{show(a.String("s")), "text"},
+		{show(a.String("i")), "BadArgument: i is 7, not a string"},
+		{show(a.String("missing")), "BadArgument: missing is null, not a string"},
+		{show(a.Int("i")), "7"},
+		{show(a.Int("whole")), "7"},
+		{show(a.Int("f")), "BadArgument: f is 7.5, not a whole number"},
+		{show(a.Int("huge")), "BadArgument: huge is 1e+300, not a whole number"},
+		{show(a.Int("nan")), `BadArgument: nan is "NaN", not a whole number`},
+		{show(a.Millis("i")), "7ms"},
+		{show(a.Millis("f")), "7.5ms"},
+		{show(a.Millis("neg")), "BadArgument: neg is -1, not a number of milliseconds, 0 or more"},
+		{show(a.Millis("nan")), `BadArgument: nan is "NaN", not a number of milliseconds, 0 or more`},
+		{show(a.Millis("huge")), "BadArgument: huge is 1e+300, not a number of milliseconds, 0 or more"},
+		{show(a.Millis("s")), `BadArgument: s is "text", not a number of milliseconds`},
+		{show(a.Map("s")), `BadArgument: s is "text", not a dict`},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %s, want %s", c.got, c.want)
+		}
+	}
+	if m, err := a.Map("m"); err != nil || m.Len() != 1 {
+		t.Errorf("got %v, %v", m, err)
+	}
+	if m, err := a.Map("none"); err != nil || m != nil {
+		t.Errorf("got %v, %v", m, err)
+	}
+}
+
+func TestBindInputs(t *testing.T) {
+	t.Parallel()
+	wf := Workflow{Inputs: []Input{{Name: "recipe", Required: true}, {Name: "litres", Default: enc(t, 2.5)}, {Name: "note"}}}
+	open := wf
+	open.AnyInput = true
+	for _, c := range []struct {
+		wf    Workflow
+		given any
+		want  string
+	}{
+		{wf, value.NewMap("recipe", "A"), `{"recipe":"A","litres":2.5,"note":null}`},
+		{wf, value.NewMap("note", 1, "recipe", "A"), `{"recipe":"A","litres":2.5,"note":1}`},
+		{wf, value.NewMap("recipe", nil), `{"recipe":null,"litres":2.5,"note":null}`},
+		{wf, nil, `input "recipe" is missing`},
+		{wf, []any{}, `inputs: arguments are a []interface {}, not a map`},
+		{wf, value.NewMap("recipe", 1, "x", 1), `unknown input "x", allowed are recipe, litres, note`},
+		{wf, &value.Map{Pairs: []value.Pair{{Key: "recipe", Value: int64(1)}, {Key: int64(5), Value: nil}}}, `input name 5 is not a string`},
+		{Workflow{}, value.NewMap("x", 1), `unknown input "x", the workflow has none`},
+		{open, value.NewMap("recipe", "A", "x", 1), `{"recipe":"A","litres":2.5,"note":null,"x":1}`},
+	} {
+		raw, err := bindInputs(c.wf, enc(t, c.given))
+		got := ""
+		if err != nil {
+			got = err.Error()
+		} else if js, err := raw.MarshalJSON(); err != nil {
+			t.Error(err)
+		} else {
+			got = string(js)
+		}
+		if got != c.want {
+			t.Errorf("%v: got %s, want %s", c.given, got, c.want)
+		}
+	}
+}
+
+func TestHeaderRoundTrip(t *testing.T) {
+	t.Parallel()
+	created := time.UnixMilli(1_700_000_000_123).UTC()
+	for _, h := range []header{
+		{id: "a", created: created, workflow: "w", inputs: enc(t, value.NewMap())},
+		{id: "b", created: created, workflow: "demo.small", hash: "abc", inputs: enc(t, value.NewMap("x", value.Tuple{int64(1)})), deadline: created.Add(time.Hour), dedup: "d",
+			partition: "p", priority: -3, commands: ByScript, powerLoss: StopAfterLoss, safeState: []SafeWrite{{"valve", enc(t, false)}, {"pump", enc(t, 0.0)}}},
+	} {
+		data, err := h.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := decodeHeader(h.id, h.created, data)
+		if err != nil || !reflect.DeepEqual(back, h) {
+			t.Errorf("%+v came back as %+v, %v", h, back, err)
+		}
+		for n := range data {
+			if _, err := decodeHeader("a", created, data[:n]); err == nil && n > 0 {
+				t.Errorf("the first %d bytes were taken", n)
+			}
+		}
+	}
+}
+
+func TestSummaryRoundTrip(t *testing.T) {
+	t.Parallel()
+	at := time.UnixMilli(1_700_000_000_123).UTC()
+	later := at.Add(time.Minute)
+	for _, i := range []RunInfo{
+		{ID: "a", Workflow: "w", Status: Success, State: isa88.Complete, Queue: "default", CreatedAt: at, Commands: "engine", Events: map[string]value.Raw{}},
+		{ID: "b", Workflow: "w", Status: Error, State: isa88.Error, Queue: "default", Partition: "p", Priority: 4, DedupID: "d", Inputs: enc(t, value.NewMap("x", 1)),
+			Result: enc(t, []any{1.0}), Error: &RunError{"T", "m", "s", "trace"}, Events: map[string]value.Raw{"k": enc(t, nil), "l": enc(t, "v")}, CreatedAt: at,
+			StartedAt: &at, CompletedAt: &later, Deadline: &later, Recoveries: 3, Commands: "script",
+			SafeState: []SafeResult{{"valve", enc(t, false), true, ""}, {"pump", enc(t, 0), false, "refused"}}},
+	} {
+		b, err := encodeSummary(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := decodeSummary(b)
+		if err != nil || !reflect.DeepEqual(back, i) {
+			t.Errorf("%+v came back as %+v, %v", i, back, err)
+		}
+		for n := range b {
+			if _, err := decodeSummary(b[:n]); err == nil {
+				t.Errorf("the first %d bytes were taken", n)
+			}
+		}
+	}
+}
+
+// Events that are too many for a summary are left out of it.
+func TestSummaryIsBounded(t *testing.T) {
+	t.Parallel()
+	i := RunInfo{ID: "a", CreatedAt: time.UnixMilli(0).UTC(), Events: map[string]value.Raw{}}
+	for k := range 4 {
+		i.Events[fmt.Sprint(k)] = enc(t, strings.Repeat("x", 10<<20))
+	}
+	b, err := encodeSummary(i)
+	if err != nil || len(b) > maxSummary {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+}
+
+func TestNewID(t *testing.T) {
+	t.Parallel()
+	e := &Engine{}
+	now := time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC)
+	first := e.newID(now)
+	if !strings.HasPrefix(first, "20260203-040506789-") || len(first) != len("20260203-040506789-abcd") || !validID(first) {
+		t.Errorf("got %s", first)
+	}
+	for id, want := range map[string]time.Time{first: now, "tank": {}, "20260203-0405067890abcd": {}, "20261303-040506789-abcd": {}} {
+		if got := idTime(id, time.Time{}); !got.Equal(want) {
+			t.Errorf("the time of %s is %v", id, got)
+		}
+	}
+	ids := []string{first}
+	for _, d := range []time.Duration{0, -time.Hour, time.Millisecond, time.Second} {
+		ids = append(ids, e.newID(now.Add(d)))
+	}
+	if !slices.IsSorted(ids) || len(slices.Compact(slices.Clone(ids))) != len(ids) {
+		t.Errorf("got %v", ids)
+	}
+}
+
+func TestNearest(t *testing.T) {
+	t.Parallel()
+	names := []string{"demo.small", "demo.large", "fill"}
+	for word, want := range map[string]string{"demo.smal": "demo.small", "demo.lrage": "demo.large", "fil": "fill", "drain": "", "": ""} {
+		if got := nearest(word, names); got != want {
+			t.Errorf("%s: got %q, want %q", word, got, want)
+		}
+	}
+}
+
+// A failure goes through the record as it is; what is no failure's record is refused.
+func TestErrorFields(t *testing.T) {
+	t.Parallel()
+	for _, e := range []*StepError{nil, {}, {Type: "T", Message: "m", Step: "s", Attempts: 3, Unknown: true}, {Type: "T", Bug: true}} {
+		fs, err := value.Split(fields(nil, errorFields(e)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := errorOf(fs[0])
+		if err != nil || !reflect.DeepEqual(back, e) {
+			t.Errorf("%+v came back as %+v, %v", e, back, err)
+		}
+	}
+	for _, bad := range []value.Raw{enc(t, "x"), enc(t, []any{"T"}), {0xff}} {
+		if e, err := errorOf(bad); err == nil {
+			t.Errorf("%x was taken as %+v", bad, e)
+		}
+	}
+}
+
+// fields encodes each type that it takes as value does.
+func TestFields(t *testing.T) {
+	t.Parallel()
+	vs := []any{nil, value.Raw(nil), enc(t, 1.5), "text", true, 5, int64(-5), uint32(math.MaxUint32), uint64(math.MaxUint64), 2.5, []any{"in", []any(nil)}}
+	want := enc(t, vs)
+	if got := fields(nil, vs...); string(got) != string(want) {
+		t.Errorf("got %x, want %x", got, want)
+	}
+}
+
+// Numbers and UUIDs of messages are found in every kind of record that tells of them.
+func TestSeenIn(t *testing.T) {
+	t.Parallel()
+	r := &Run{notes: laneNotes}
+	m := message{num: 1, topic: "x", uuid: "u1"}
+	run := journal.Run{Inbox: []journal.Message{{Number: 1, Data: m.encode()}}, Records: []journal.Record{
+		{Kind: kindReceived, Data: fields(nil, "recv", "x", "", nil, nil, []any{[]any{uint64(2), "u2"}, []any{uint64(3), ""}})},
+		{Kind: kindDone, Data: fields(nil, "x")}, {Kind: kindNote, Data: []byte{0xff}},
+	}}
+	run.Records = append(run.Records, r.fateNote(Fate{Message: 4}, message{num: 4, uuid: "u4"})...)
+	if got := seenIn(&run); !reflect.DeepEqual(got, map[string]uint64{"u1": 1, "u2": 2, "u4": 4}) {
+		t.Errorf("got %v", got)
+	}
+}
