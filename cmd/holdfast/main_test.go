@@ -26,6 +26,7 @@ func TestScript(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOLDFAST_CONFIG", filepath.Join(e.WorkDir, "holdfast.yaml"))
 			e.Setenv("HOLDFAST_SOCKET", filepath.Join(e.WorkDir, "s"))
+			e.Setenv("GORACE", "atexit_sleep_ms=10") // not 1 s for each of hundreds of processes, with -race
 			e.Values[plcKey{}] = plcs{}
 			return nil
 		}})

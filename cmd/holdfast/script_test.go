@@ -82,7 +82,7 @@ func look(ts *testscript.TestScript, args []string) (stdout, stderr string) {
 	var out, complaint strings.Builder
 	cmd := exec.Command(args[0], args[1:]...) // PATH is the test's, and has the program
 	cmd.Dir, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), &out, &complaint
-	for _, name := range []string{"PATH", "HOLDFAST_SOCKET", "HOLDFAST_CONFIG"} {
+	for _, name := range []string{"PATH", "HOLDFAST_SOCKET", "HOLDFAST_CONFIG", "GORACE"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	var exit *exec.ExitError
