@@ -60,7 +60,7 @@ func (w *work) heed(m message, ifDone any) (again bool, out value.Raw, err error
 		out, err = w.finish(res, nil, true, journal.Soon)
 	case "fail":
 		w.with = c
-		out, err = w.finish(nil, &StepError{Type: "InDoubt", Message: "it was in doubt, and " + a.Actor + " answered fail", Step: w.call.Name, Attempts: w.attempt}, true, journal.Soon)
+		out, err = w.finish(nil, &StepError{Type: "InDoubt", Message: operatorsWord("it was in doubt, and was answered with fail", &message{actor: a.Actor}), Step: w.call.Name, Attempts: w.attempt}, true, journal.Soon)
 	default: // retry: after a power cut from here on, the step is in doubt again
 		again, err = true, r.commit(c)
 	}

@@ -91,7 +91,7 @@ func (w *work) try() (res any, err error) {
 	}
 	w.args.Attempt, w.args.Prepared = w.attempt, nil
 	if p, ok := w.call.Step.(Preparer); ok {
-		if w.prepared, err = p.Prepare(ctx, w.args); err != nil {
+		if w.prepared, err = w.guard(func() (any, error) { return p.Prepare(ctx, w.args) }); err != nil {
 			return nil, err
 		}
 		w.args.Prepared = w.prepared
@@ -111,22 +111,24 @@ func (w *work) try() (res any, err error) {
 			return nil, err
 		}
 	}
-	return w.do(ctx)
+	return w.guard(func() (any, error) {
+		if w.call.Body != nil {
+			w.run.inner = 0
+			return w.call.Body(ctx)
+		}
+		return w.call.Step.Run(ctx, w.args)
+	})
 }
 
-// do runs the step's code. A panic fails the step, and no more.
-func (w *work) do(ctx context.Context) (res any, err error) {
+// guard runs code of the step. A panic fails the step, and no more.
+func (w *work) guard(code func() (any, error)) (res any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			res, err = nil, &StepError{Type: "Panic", Message: panicText(p), Bug: true, Unknown: w.effect}
+			res, err = nil, &StepError{Type: "Panic", Message: panicText(p), Bug: true, Unknown: w.open}
 			w.run.eng.cfg.Log.Error("step panicked", "run", w.run.head.id, "step", w.call.Name, "panic", p)
 		}
 	}()
-	if w.call.Body != nil {
-		w.run.inner = 0
-		return w.call.Body(ctx)
-	}
-	return w.call.Step.Run(ctx, w.args)
+	return code()
 }
 
 // urgency says how soon an outcome should be on disk: an effect's soon, so

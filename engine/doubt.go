@@ -104,7 +104,11 @@ func (w *work) evidence(failure *StepError) (over bool, out value.Raw, err error
 func (w *work) recover(rec Recoverer) (Recovery, error) {
 	a := w.args
 	a.Attempt, a.Prepared = w.attempt, w.prepared
-	found, err := rec.Recover(w.run.ctx, a)
+	var found Recovery
+	_, err := w.guard(func() (_ any, err error) {
+		found, err = rec.Recover(w.run.ctx, a)
+		return nil, err
+	})
 	switch {
 	case w.run.ctx.Err() != nil && err != nil:
 		return Recovery{}, context.Cause(w.run.ctx)

@@ -44,7 +44,7 @@ func (r *Run) execute() {
 // The error is fatal.
 func (r *Run) turn() error {
 	for !r.eng.enter() {
-		if r.head.commands == ByEngine || r.started.IsZero() {
+		if r.endNoted == nil && (r.head.commands == ByEngine || r.started.IsZero()) {
 			if err := r.takeCommands(""); err != nil {
 				return err
 			}

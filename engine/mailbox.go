@@ -17,6 +17,10 @@ const (
 	topicEngine  = "\x00engine"
 )
 
+// maxInbox bounds how many messages wait in a mailbox. Commands of operators
+// are always taken.
+const maxInbox = 10_000
+
 // message is a line of a run's mailbox, on disk.
 type message struct {
 	num    uint64
@@ -137,6 +141,10 @@ func (r *Run) deliver(w *journal.Writer, m message) (uint64, error) {
 			r.mu.Unlock()
 			return 0, err
 		}
+	}
+	if m.topic != topicEngine && m.word == "" && len(r.inbox) >= maxInbox {
+		r.mu.Unlock()
+		return 0, problem(Unavailable, "the mailbox of run %s is full: %d messages wait there", r.head.id, maxInbox)
 	}
 	r.lastMsg++
 	m.num = r.lastMsg

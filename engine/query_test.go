@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"holdfast/engine"
@@ -152,6 +153,10 @@ func TestRunsAndUnknown(t *testing.T) {
 // Where a run has ended, RESET clears its alarms, and commands tell their fate still.
 func TestEndedRun(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, testEndedRun) // for the pauses between attempts at the safe state
+}
+
+func testEndedRun(t *testing.T) {
 	d, safe := &device{refuse: errors.New("broken")}, &device{refuse: engine.Errorf("GuardRefused", "out of range")}
 	dir := t.TempDir()
 	wf := safeWorkflow(d)
