@@ -116,39 +116,3 @@ func TestSafeStatePanic(t *testing.T) {
 		})
 	}
 }
-
-// A mailbox that nobody empties has a bound; a command is taken all the same.
-func TestMailboxIsBounded(t *testing.T) {
-	t.Parallel()
-	b := boot(t, t.TempDir(), engine.Config{}, journal.Options{}, waiter())
-	defer b.shutdown()
-	id := b.start(engine.StartRequest{Workflow: "waiter"})
-	const writers = 500
-	full := make(chan int, writers)
-	for range writers {
-		go func() {
-			n := 0
-			for ; ; n++ {
-				if _, err := b.e.Send(t.Context(), id, engine.Message{Topic: "other"}); err != nil {
-					var p *engine.Problem
-					if !errors.As(err, &p) || p.Code != engine.Unavailable {
-						t.Error(err)
-					}
-					break
-				}
-			}
-			full <- n
-		}()
-	}
-	sum := 0
-	for range writers {
-		sum += <-full
-	}
-	if sum != 10_000 {
-		t.Errorf("%d messages were accepted", sum)
-	}
-	if f := b.fate(b.command(id, isa88.Stop)); f != "taken" {
-		t.Errorf("STOP is %s", f)
-	}
-	b.result(id)
-}

@@ -252,3 +252,30 @@ func TestSeenIn(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// A mailbox that nobody empties has a bound; a command is taken all the same.
+func TestMailboxIsBounded(t *testing.T) {
+	t.Parallel()
+	j, err := journal.Open(t.TempDir(), journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := New(Config{}, j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := e.newRun(j.NextRun(), header{id: "a"})
+	for n := range maxInbox - 1 {
+		r.inbox = append(r.inbox, message{num: uint64(n), topic: "other"})
+	}
+	for i, m := range []message{{topic: "x"}, {topic: topicCommand}, {topic: topicCommand, word: isa88.Stop}, {topic: topicEngine}} {
+		_, err := r.deliver(j.Writer(), m)
+		var p *Problem
+		if full := errors.As(err, &p) && p.Code == Unavailable; full != (i == 1) || err != nil && !full {
+			t.Errorf("message %d: %v", i, err)
+		}
+	}
+	if err := j.Close(); err != nil {
+		t.Error(err)
+	}
+}
