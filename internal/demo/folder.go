@@ -207,10 +207,22 @@ func (f *folder) log() (*os.File, error) {
 const maxSocketPath = 107 - 16
 
 // socket returns the path of the daemon's socket: in the folder, or where that
-// path would be too long, in a folder of this user's among the temporary ones.
-func (f *folder) socket() string {
+// path would be too long, in one of this user's own among the temporary ones.
+func (f *folder) socket() (string, error) {
 	if s := f.path("holdfast.sock"); len(s) <= maxSocketPath {
-		return s
+		return s, nil
 	}
-	return filepath.Join(os.TempDir(), fmt.Sprintf("holdfast-demo-%d-%s", os.Getuid(), sum([]byte(f.dir))[:8]), "holdfast.sock")
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("holdfast-demo-%d-%s", os.Getuid(), sum([]byte(f.dir))[:8]))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("cannot make a folder for the socket: %w", err)
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return "", fmt.Errorf("cannot look at the folder for the socket: %w", err)
+	}
+	// Anybody may make folders there: in another's, the socket could be another's, too.
+	if owner, ok := info.Sys().(*syscall.Stat_t); !ok || !info.IsDir() || int(owner.Uid) != os.Getuid() || info.Mode().Perm()&0o077 != 0 {
+		return "", fmt.Errorf("cannot use %s for the socket: it is not a folder of yours alone; give a --dir with a shorter path", dir)
+	}
+	return filepath.Join(dir, "holdfast.sock"), nil
 }

@@ -88,14 +88,27 @@ func TestDefaultFolder(t *testing.T) {
 }
 
 func TestSocketPath(t *testing.T) {
-	t.Parallel()
-	short := folder{dir: "/home/eva/.cache/holdfast-demo"}
-	if got := short.socket(); got != "/home/eva/.cache/holdfast-demo/holdfast.sock" {
+	t.Setenv("TMPDIR", t.TempDir())
+	at := func(dir string) string {
+		t.Helper()
+		s, err := (&folder{dir: dir}).socket()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if got := at("/home/eva/.cache/holdfast-demo"); got != "/home/eva/.cache/holdfast-demo/holdfast.sock" {
 		t.Errorf("got %s", got)
 	}
-	long, other := folder{dir: "/" + strings.Repeat("d", 100)}, folder{dir: "/" + strings.Repeat("e", 100)}
-	if got := long.socket(); !strings.HasPrefix(got, os.TempDir()) || got == other.socket() || got != long.socket() {
+	long, other := "/"+strings.Repeat("d", 100), "/"+strings.Repeat("e", 100)
+	if got := at(long); !strings.HasPrefix(got, os.TempDir()) || got == at(other) || got != at(long) {
 		t.Errorf("got %s", got)
+	}
+	if err := os.Chmod(filepath.Dir(at(long)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := (&folder{dir: long}).socket(); err == nil || !strings.Contains(err.Error(), "not a folder of yours alone") {
+		t.Errorf("a folder that others may enter: %q, %v", s, err)
 	}
 }
 
@@ -125,7 +138,7 @@ func TestConfigurations(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.close()
-	if changed, err := f.fill(p, f.socket()); err != nil || len(changed) != 0 {
+	if changed, err := f.fill(p, "holdfast.sock"); err != nil || len(changed) != 0 {
 		t.Fatalf("changed %v, %v", changed, err)
 	}
 	shipped := filepath.Join("..", "..", "configs", "holdfast.yaml")

@@ -109,7 +109,7 @@ func serve(t *testing.T) *client.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.fill(p, f.socket()); err != nil {
+	if _, err := f.fill(p, "holdfast.sock"); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

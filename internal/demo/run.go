@@ -44,7 +44,11 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	d := &demo{Options: o, folder: f, plant: p, socket: f.socket(), show: screen{out: o.Stdout, terminal: o.Terminal}}
+	socket, err := f.socket()
+	if err != nil {
+		return err
+	}
+	d := &demo{Options: o, folder: f, plant: p, socket: socket, show: screen{out: o.Stdout, terminal: o.Terminal}}
 	changed, err := f.fill(p, d.socket)
 	if err != nil {
 		return err
@@ -132,8 +136,11 @@ func (d *demo) operate(ctx context.Context, c *client.Client, st *app.Status, be
 				return err
 			}
 		}
-		if first {
+		switch {
+		case first:
 			d.hints(run)
+		case !fresh:
+			d.show.line("Run " + run + ", which somebody else has started")
 		}
 		if err := d.follow(ctx, c, run, began); err != nil {
 			return err
