@@ -31,7 +31,7 @@ type plcKey struct{}
 //	plc writes NAME                  prints the writes it has carried out, as holding:100 V…
 //	plc on NAME holding:100 V FAULT  from the write of V on, its wire has a FAULT: "mute"
 //	                                 (answers are lost, that of the write too), or "deaf" (requests are)
-//	plc mend NAME                    its wire works again
+//	plc mend NAME                    its wire works again, with new connections
 //	plc stop NAME · plc start NAME   it is switched off · on, with its memory
 func plcCommand(ts *testscript.TestScript, args []string) {
 	_, err := fmt.Fprint(ts.Stdout(), plcAnswer(ts, args))
@@ -59,9 +59,9 @@ func plcAnswer(ts *testscript.TestScript, args []string) string {
 		"get":    {1, func() string { return d.get(ts, args[0]) }},
 		"writes": {0, d.written},
 		"on":     {3, func() string { d.on(ts, args[0], args[1], args[2]); return "" }},
-		"mend":   {0, func() string { d.wire.Pass(); d.wire.Cut(); return "" }},
-		"stop":   {0, func() string { ts.Check(d.Stop()); d.wire.Cut(); return "" }},
-		"start":  {0, func() string { ts.Check(d.Start()); return "" }},
+		"mend":   {0, func() string { ts.Check(d.wire.Down()); d.wire.Pass(); ts.Check(d.wire.Up()); return "" }},
+		"stop":   {0, func() string { ts.Check(d.wire.Down()); ts.Check(d.Stop()); return "" }},
+		"start":  {0, func() string { ts.Check(d.Start()); ts.Check(d.wire.Up()); return "" }},
 	}
 	v, known := verbs[verb]
 	if d == nil || !known || len(args) < v.args {
