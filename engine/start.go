@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -116,12 +114,6 @@ func (e *Engine) prepare(q StartRequest) (header, Workflow, error) {
 		h.deadline = h.created.Add(limit)
 	}
 	return h, wf, nil
-}
-
-func validID(s string) bool {
-	return len(s) <= 128 && !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_.:-", r))
-	})
 }
 
 // bindInputs checks given inputs against the declared ones, and fills in defaults.
@@ -238,110 +230,4 @@ func (e *Engine) release(id, dedup string) {
 	if dedup != "" {
 		delete(e.starting, "dedup:"+dedup)
 	}
-}
-
-const idLayout = "20060102-150405.000"
-
-// idTime is the time in an id that newID made: that of the start, or later where
-// the clock had stepped back or many were made at once. Of other ids it is created.
-func idTime(id string, created time.Time) time.Time {
-	if len(id) != len(idLayout)+4 || id[len(idLayout)-1] != '-' {
-		return created
-	}
-	point := strings.Index(idLayout, ".")
-	t, err := time.Parse(idLayout, id[:point]+"."+id[point:len(idLayout)-1])
-	if err != nil {
-		return created
-	}
-	return t
-}
-
-// newID makes an id that sorts by start time: date, time to the millisecond,
-// and four random characters. The clock may step back; ids do not. The caller
-// holds e.mu.
-func (e *Engine) newID(now time.Time) string {
-	const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
-	if !now.After(e.lastID) {
-		now = e.lastID.Add(time.Millisecond)
-	}
-	e.lastID = now
-	var b [4]byte
-	rand.Read(b[:])
-	for i := range b {
-		b[i] = alphabet[b[i]%32]
-	}
-	return strings.Replace(now.Format(idLayout), ".", "", 1) + "-" + string(b[:])
-}
-
-// nearest returns the name closest to word, "" if none is close.
-func nearest(word string, names []string) string {
-	best, dist := "", 1+len(word)/3
-	for _, n := range names {
-		if d := editDistance(word, n); d < dist || d == dist && best == "" {
-			best, dist = n, d
-		}
-	}
-	return best
-}
-
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		prev := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := prev
-			if a[i] != b[j] {
-				cost = 1 + min(prev, row[j], row[j+1])
-			}
-			prev, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
-}
-
-// Find returns the id of a run, given its id or a prefix that only it has.
-func (e *Engine) Find(ref string) (string, error) {
-	if ref == "" || !validID(ref) {
-		return "", problem(BadRequest, "%q is not a run's id", ref)
-	}
-	if r := e.live(ref); r != nil {
-		return ref, nil
-	}
-	refs, err := e.journal.Find(ref, 6)
-	switch {
-	case err != nil:
-		return "", problem(Unavailable, "cannot look for run %s: %v", ref, err)
-	case len(refs) == 0:
-		return "", problem(NotFound, "no such run: %s", ref).hint("holdfast runs lists what there is")
-	case len(refs) == 1 || refs[0].ID == ref:
-		return refs[0].ID, nil
-	}
-	ids := make([]string, 0, len(refs))
-	for _, f := range refs {
-		ids = append(ids, f.ID)
-	}
-	return "", problem(BadRequest, "%s is the beginning of several runs: %s", ref, strings.Join(ids, ", "))
-}
-
-// load reads a run from the journal, made durable first.
-func (e *Engine) load(id string) (journal.Run, error) {
-	refs, err := e.journal.Find(id, 1)
-	if err != nil {
-		return journal.Run{}, problem(Unavailable, "cannot read run %s: %v", id, err)
-	}
-	if len(refs) == 0 || refs[0].ID != id {
-		return journal.Run{}, problem(NotFound, "no such run: %s", id)
-	}
-	run, err := e.journal.Load(refs[0].Run)
-	if errors.Is(err, journal.ErrNotFound) {
-		return run, problem(NotFound, "no such run: %s", id)
-	}
-	if err != nil {
-		return run, problem(Unavailable, "cannot read run %s: %v", id, err)
-	}
-	return run, nil
 }
