@@ -191,8 +191,11 @@ func (e *Engine) Resolve(ctx context.Context, id string, a Answer) error {
 	default:
 		return problem(BadRequest, "unknown answer %q, allowed are done, retry, fail", a.Decision)
 	}
-	if a.Decision != "done" && !a.Value.IsNil() {
+	switch {
+	case a.Decision != "done" && !a.Value.IsNil():
 		return problem(BadRequest, "a value goes with done only")
+	case len(a.Value) > maxValue:
+		return problem(BadRequest, "the value has %d bytes, at most %d can be kept", len(a.Value), maxValue)
 	}
 	body, err := value.Encode(value.NewMap("do", "resolve", "decision", a.Decision, "value", a.Value, "actor", a.Actor))
 	if err != nil {

@@ -194,11 +194,15 @@ func skip(b []byte, depth int) ([]byte, error) {
 			return nil, errShort
 		}
 		return rest[n:], nil
-	case MajorMap:
-		n *= 2
+	case MajorMap, MajorArray:
+		if n > uint64(len(rest)) { // each element takes a byte at least; and twice n must not wrap
+			return nil, errShort
+		}
+		if major == MajorMap {
+			n *= 2
+		}
 	case MajorTag:
 		n = 1
-	case MajorArray:
 	default:
 		return nil, fmt.Errorf("encoded value has an unknown byte %#x", b[0])
 	}

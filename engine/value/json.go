@@ -105,6 +105,9 @@ func appendListJSON(b []byte, l []any) ([]byte, error) {
 }
 
 func appendMapJSON(b []byte, m *Map) ([]byte, error) {
+	if m == nil {
+		m = &Map{}
+	}
 	b = append(b, '{')
 	for i, p := range m.Pairs {
 		if i > 0 {

@@ -64,6 +64,24 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+// Skip and Decode agree on what is a value, also where a length is absurd.
+func TestSkipAgreesWithDecode(t *testing.T) {
+	t.Parallel()
+	for _, b := range [][]byte{
+		{}, {0xf6}, {0x00, 0x00}, {0xbb, 0x80, 0, 0, 0, 0, 0, 0, 0}, {0xbb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, {0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+		{0xa1, 0x01}, {0xa1, 0x01, 0x02}, {0x82, 0x01}, {0x7f}, {0xff}, {0x5b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, {0xfb, 1, 2},
+	} {
+		_, after, err1 := Next(b)
+		rest, err2 := Skip(b)
+		if (err1 == nil) != (err2 == nil) || !bytes.Equal(after, rest) {
+			t.Errorf("%x: Next leaves %x (%v), Skip %x (%v)", b, after, err1, rest, err2)
+		}
+	}
+	if js, err := AppendJSON(nil, (*Map)(nil)); err != nil || string(js) != "{}" {
+		t.Errorf("got %s, %v", js, err)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	for _, v := range []any{nil, "text", []any{int64(1), 2.5}, NewMap("k", Tuple{true}), &Struct{*NewMap("a", []byte("b"))}} {
 		r, err := Encode(v)
