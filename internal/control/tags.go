@@ -10,6 +10,7 @@ import (
 	"holdfast/engine/value"
 	"holdfast/gateway/tag"
 	"holdfast/internal/control/wire"
+	"holdfast/internal/nearest"
 )
 
 // The limits of what is asked about tags.
@@ -52,9 +53,22 @@ func (s *Server) lookup(name string) (tag.Info, error) {
 	}
 	info, ok := s.cfg.Tags.Lookup(p)
 	if !ok {
-		return tag.Info{}, &tag.Refusal{Path: p, Reason: tag.NoSuchTag, Message: "there is no such tag"}
+		return tag.Info{}, &wire.Error{Code: wire.NotFound, Message: name + ": there is no such tag", Hint: s.meant(name)}
 	}
 	return info, nil
+}
+
+// meant is the hint for a path that no tag has.
+func (s *Server) meant(path string) string {
+	infos := s.cfg.Tags.Tags()
+	paths := make([]string, len(infos))
+	for i, info := range infos {
+		paths[i] = string(info.Path)
+	}
+	if near := nearest.Word(path, paths); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return refusalHint(tag.NoSuchTag)
 }
 
 func (s *Server) tagValues(ctx context.Context, r *request) (any, error) {
