@@ -40,6 +40,8 @@ func (f *failure) Error() string {
 	if strings.HasPrefix(cause, "cannot ") {
 		return cause // it says itself what could not be done
 	}
+	object := f.what[strings.LastIndex(f.what, " ")+1:]
+	cause = strings.TrimPrefix(cause, object+": ") // it has just been named
 	return fmt.Sprintf("cannot %s: %s", f.what, cause)
 }
 

@@ -53,7 +53,7 @@ func (a *app) statusText(st wire.Status) string {
 			if l.LastData != nil {
 				data = a.ago(*l.LastData)
 			}
-			t.row(l.Name, l.Driver, l.State, a.at(l.Since), data, fmt.Sprint(l.Requests), fmt.Sprint(l.Errors), short(l.LastError, 70))
+			t.row(l.Name, l.Driver, l.State, a.at(l.Since), data, fmt.Sprint(l.Requests), fmt.Sprint(l.Errors), oneLine(l.LastError))
 		}
 		b.WriteString("\n" + t.String())
 	}

@@ -27,7 +27,7 @@ func TestTagsRead(t *testing.T) {
 	if _, err := time.Parse("2006-01-02T15:04:05.000Z", at); err != nil {
 		t.Error(err)
 	}
-	hf(t, d.Socket, "tags", "read", "line/cuont").want(t, 4, "", "holdfast: cannot read line/cuont: line/cuont: there is no such tag\nhint: holdfast tags list")
+	hf(t, d.Socket, "tags", "read", "line/cuont").want(t, 4, "", "holdfast: cannot read line/cuont: there is no such tag\nhint: did you mean line/count?\n")
 	hf(t, d.Socket, "tags", "read", "line//x").want(t, 2, "", "has an empty segment")
 	hf(t, d.Socket, "tags", "read").want(t, 2, "", "an argument is missing")
 	hf(t, d.Socket, "tags", "list", "-o", "json").want(t, 0, "[", "").decode(t, &tags)
@@ -64,8 +64,8 @@ func TestTagsWriteRefusals(t *testing.T) {
 		code             int
 		path, text, want string
 	}{
-		{5, "line/speed_sp", "500", "holdfast: cannot write line/speed_sp: line/speed_sp: "},
-		{5, "line/speed_sp", "-5", "holdfast: cannot write line/speed_sp: line/speed_sp: "},
+		{5, "line/speed_sp", "500", "holdfast: cannot write line/speed_sp: 500 is above max 100\n"},
+		{5, "line/speed_sp", "-5", "holdfast: cannot write line/speed_sp: -5 is below min 0\n"},
 		{5, "line/count", "1", "hint: a write: section in the tag's configuration permits writing it"},
 		{2, "line/speed_sp", "fast", "line/speed_sp: "},
 		{2, "line/speed_sp", "true", "line/speed_sp: "},

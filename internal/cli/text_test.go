@@ -100,7 +100,7 @@ func TestStatusText(t *testing.T) {
 		Engine: engine.Health{Running: 3, Held: 1, InDoubt: 1, JournalError: "no space left on device",
 			Alarms: []engine.Alarm{{Run: "20261121-190000123-0xyz", Message: "safe state not written: filler/valve", Since: clock(19, 3, 5)}}},
 		Connections: []wire.Link{
-			{Name: "plc1", Driver: "modbus", State: "up", Since: clock(18, 0, 1), LastData: ptr(clock(20, 4, 59)), Requests: 12345, Errors: 2, LastError: "i/o timeout"},
+			{Name: "plc1", Driver: "modbus", State: "up", Since: clock(18, 0, 1), LastData: ptr(clock(20, 4, 59)), Requests: 12345, Errors: 2, LastError: "cannot read holding 100–149 (50 registers) from tcp://192.0.2.10:502: request timed out"},
 			{Name: "press", Driver: "opcua", State: "connecting", Since: clock(18, 0, 0)},
 		},
 		Tags: wire.TagCount{Good: 120, Bad: 3},
