@@ -81,8 +81,7 @@ func (l *link) run(ctx, wire context.Context) error {
 			}
 			end()
 		} else if ctx.Err() == nil {
-			err = fmt.Errorf("cannot connect: %w", err)
-			l.fault(err)
+			l.fault(err) // a driver says itself what it cannot do
 			l.down(nil, err, false)
 		}
 		pause(ctx, l.backoff(failures))
@@ -277,9 +276,6 @@ func (l *link) read(ctx context.Context, s *session, tags []*entry, items []tag.
 	samples, err := l.conn.Driver.Read(ctx, items)
 	if err == nil && len(samples) != len(items) {
 		err = fmt.Errorf("the driver returned %d samples for %d items", len(samples), len(items))
-	}
-	if err != nil {
-		err = fmt.Errorf("cannot read: %w", err)
 	}
 	l.asked(err)
 	samples = samples[:min(len(samples), len(items))]

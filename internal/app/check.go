@@ -116,7 +116,7 @@ func printPlan(cfg *config.Config, wanted bool, out io.Writer) error {
 			if err != nil {
 				return err
 			}
-			if _, err := fmt.Fprintf(out, "\n%s every %v: %d requests for %d tags\n", c.Name, p, len(reqs), len(byPeriod[p])); err != nil {
+			if _, err := fmt.Fprintf(out, "\n%s every %v: %s for %s\n", c.Name, p, count(len(reqs), "request"), count(len(byPeriod[p]), "tag")); err != nil {
 				return err
 			}
 			for _, r := range reqs {
@@ -127,4 +127,11 @@ func printPlan(cfg *config.Config, wanted bool, out io.Writer) error {
 		}
 	}
 	return nil
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
