@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -60,6 +62,9 @@ func load(path string) (*config.Config, []string, error) {
 		return cfg, append(faults, path+": "+err.Error()), nil
 	}
 	defer dbs.Close()
+	if _, err := os.Stat(cfg.WorkflowsDir); errors.Is(err, fs.ErrNotExist) {
+		return cfg, append(faults, fmt.Sprintf("%s: workflows: the folder %s does not exist; make it, or name another", path, cfg.WorkflowsDir)), nil
+	}
 	_, _, bad, err := workflows(cfg, lib, quiet)
 	for _, f := range bad {
 		faults = append(faults, f.Error())

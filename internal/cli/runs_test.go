@@ -84,7 +84,7 @@ func TestStartWait(t *testing.T) {
 	j.want(t, 0, `"id"`, "filling (3/3)")
 	var started map[string]any
 	j.decode(t, &started)
-	hf(t, d.Socket, "start", "test.fail", "--wait").want(t, 1, "\n", "it ended with ERROR, ERROR: GuardRefused: line/speed_sp: 500 is above max 100\nhint: holdfast show ")
+	hf(t, d.Socket, "start", "test.fail", "--wait").want(t, 1, "\n", "it ended with ERROR: GuardRefused: line/speed_sp: 500 is above max 100\nhint: holdfast show ")
 }
 
 func TestStartWaitInterrupted(t *testing.T) {

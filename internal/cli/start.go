@@ -134,7 +134,10 @@ func successText(r engine.RunInfo) string {
 
 // outcomeText says how a run ended that did not succeed.
 func outcomeText(r engine.RunInfo) string {
-	s := fmt.Sprintf("it ended with %s, %s", r.Status, r.State)
+	s := fmt.Sprintf("it ended with %s", r.Status)
+	if string(r.State) != string(r.Status) {
+		s += fmt.Sprintf(", %s", r.State)
+	}
 	if r.Error != nil {
 		s += ": " + errorText(r.Error)
 	}

@@ -101,10 +101,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, rt route) {
 func (s *Server) record(r *http.Request, rt route, err error) {
 	log := s.log.With("actor", callerFrom(r.Context()).actor, "method", rt.method, "path", r.URL.Path)
 	if err != nil {
-		log.Warn("request not met", "code", tell(err).Code, "error", err)
+		log.Warn("request failed", "code", tell(err).Code, "error", err)
 		return
 	}
-	log.Info("request met")
+	log.Info("request")
 }
 
 func (s *Server) fail(w http.ResponseWriter, err *wire.Error) {

@@ -7,7 +7,7 @@ import "strings"
 // Word returns the word of words that s was most likely meant to be, and ""
 // where none is near: by the number of letters to insert, delete, replace or
 // swap with their neighbour (optimal string alignment), case ignored. A word of
-// up to three letters may differ in one, up to seven in two, else in three.
+// up to five letters may differ in one, up to eight in two, else in three.
 func Word(s string, words []string) string {
 	if len(s) < 2 || len(s) > 256 {
 		return ""
@@ -15,9 +15,9 @@ func Word(s string, words []string) string {
 	a := []rune(strings.ToLower(s))
 	best, least := "", 1
 	switch {
-	case len(a) > 7:
+	case len(a) > 8:
 		least = 3
-	case len(a) > 3:
+	case len(a) > 5:
 		least = 2
 	}
 	for _, w := range words {
