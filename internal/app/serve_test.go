@@ -1,0 +1,128 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const simple = `version: 1
+data_dir: data
+api: {socket: s}
+connections:
+  bench: {driver: sim}
+tags:
+  a: {connection: bench, address: x, type: int16, write: {}}
+`
+
+// folder makes a configuration with an empty folder of workflows.
+func folder(t *testing.T, text string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "workflows"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "holdfast.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// systemd hears READY after the recovery, WATCHDOG while all is well, and
+// STOPPING before the end.
+func TestNotify(t *testing.T) {
+	sock := filepath.Join(t.TempDir(), "n")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: sock, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	t.Setenv("NOTIFY_SOCKET", sock)
+	t.Setenv("WATCHDOG_USEC", "20000")
+	t.Setenv("WATCHDOG_PID", "")
+	path := folder(t, simple)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	var log bytes.Buffer
+	go func() { done <- Serve(ctx, Options{ConfigPath: path, Version: "test", Stderr: &log}) }()
+	var heard []string
+	buf := make([]byte, 4096)
+	for len(heard) < 3 {
+		n, err := l.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state, _, _ := strings.Cut(string(buf[:n]), "\n")
+		heard = append(heard, state)
+	}
+	if heard[0] != "READY=1" || heard[1] != "WATCHDOG=1" || heard[2] != "WATCHDOG=1" {
+		t.Errorf("systemd heard %q", heard)
+	}
+	stop()
+	for state := ""; state != "STOPPING=1"; {
+		n, err := l.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state = string(buf[:n])
+	}
+	if err := <-done; err != nil {
+		t.Errorf("Serve ended with %v\n%s", err, log.String())
+	}
+}
+
+// A configuration with faults opens nothing.
+func TestServeBadConfig(t *testing.T) {
+	t.Parallel()
+	path := folder(t, strings.Replace(simple, "int16", "int17", 1))
+	err := Serve(t.Context(), Options{ConfigPath: path, Stderr: os.Stderr})
+	var bad *BadConfig
+	if !errors.As(err, &bad) || len(bad.Faults) != 1 || !strings.Contains(bad.Faults[0], `int17`) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(filepath.Dir(path), "data")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the data folder: %v", err)
+	}
+}
+
+func TestCheckNamesMissingFolder(t *testing.T) {
+	t.Parallel()
+	path := folder(t, simple)
+	if err := os.Remove(filepath.Join(filepath.Dir(path), "workflows")); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	faults, err := Check(path, false, &out)
+	if err != nil || len(faults) != 1 || !strings.HasSuffix(faults[0], "does not exist; make it, or name another") {
+		t.Errorf("got %q, %v", faults, err)
+	}
+}
+
+// check shows both forms of an address, and the requests of each scan.
+func TestCheckPlan(t *testing.T) {
+	t.Parallel()
+	path := folder(t, `version: 1
+data_dir: data
+connections:
+  plc: {driver: modbus, url: "tcp://127.0.0.1:1"}
+tags:
+  a: {connection: plc, address: "holding:100", type: uint16}
+  b: {connection: plc, address: "40102", type: uint16}
+`)
+	var out bytes.Buffer
+	faults, err := Check(path, true, &out)
+	if err != nil || len(faults) > 0 {
+		t.Fatal(faults, err)
+	}
+	for _, want := range []string{"holding:101  40102", "plc every 1s: 1 request for 2 tags", "read holding 100–101 (2 registers) for 2 tags"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, out.String())
+		}
+	}
+}
