@@ -188,6 +188,17 @@ func (w *work) begin(effect bool) error {
 	return err
 }
 
+// tookMillis is how long a step without a kindBegun took; 0 for a short one,
+// so that equal answers of a poll stay equal.
+func (w *work) tookMillis() int64 {
+	const short = 10 * time.Millisecond
+	d := time.Since(w.began)
+	if d < short {
+		return 0
+	}
+	return d.Milliseconds()
+}
+
 // finish records a step's outcome and returns it as a replay would.
 func (w *work) finish(res any, failure *StepError, recovered bool, u journal.Urgency) (value.Raw, error) {
 	r := w.run
@@ -213,7 +224,7 @@ func (w *work) finish(res any, failure *StepError, recovered bool, u journal.Urg
 		r.seq = w.seq
 		err = r.record(kindDone, r.buf, u)
 	default:
-		r.buf = fields(r.buf[:0], w.call.Name, w.call.Args, errorFields(failure), enc, w.attempt, recovered)
+		r.buf = fields(r.buf[:0], w.call.Name, w.call.Args, errorFields(failure), enc, w.attempt, recovered, w.tookMillis())
 		err = r.recordJoining(kindDone, r.buf)
 	}
 	if err != nil {

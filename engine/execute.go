@@ -245,7 +245,7 @@ func (r *Run) end(st endState) {
 func (r *Run) close(st endState) {
 	r.post.Lock()
 	defer r.post.Unlock()
-	now := time.Now()
+	now := time.Now().UTC().Truncate(time.Millisecond)
 	var c journal.Change
 	for _, m := range r.pick(topicCommand, 1<<30) {
 		if m.word == "" {

@@ -73,7 +73,10 @@ func (e *Engine) Find(ref string) (string, error) {
 }
 
 // load reads a run from the journal, made durable first.
-func (e *Engine) load(id string) (journal.Run, error) {
+func (e *Engine) load(id string) (journal.Run, error) { return e.loadFrom(id, 0) }
+
+// loadFrom is load without the records before a place.
+func (e *Engine) loadFrom(id string, first uint32) (journal.Run, error) {
 	refs, err := e.journal.Find(id, 1)
 	if err != nil {
 		return journal.Run{}, problem(Unavailable, "cannot read run %s: %v", id, err)
@@ -81,7 +84,7 @@ func (e *Engine) load(id string) (journal.Run, error) {
 	if len(refs) == 0 || refs[0].ID != id {
 		return journal.Run{}, problem(NotFound, "no such run: %s", id)
 	}
-	run, err := e.journal.Load(refs[0].Run)
+	run, err := e.journal.LoadFrom(refs[0].Run, first)
 	if errors.Is(err, journal.ErrNotFound) {
 		return run, problem(NotFound, "no such run: %s", id)
 	}

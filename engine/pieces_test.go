@@ -198,16 +198,6 @@ func TestNewID(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	t.Parallel()
-	names := []string{"demo.small", "demo.large", "fill"}
-	for word, want := range map[string]string{"demo.smal": "demo.small", "demo.lrage": "demo.large", "fil": "fill", "drain": "", "": ""} {
-		if got := nearest(word, names); got != want {
-			t.Errorf("%s: got %q, want %q", word, got, want)
-		}
-	}
-}
-
 // A failure goes through the record as it is; what is no failure's record is refused.
 func TestErrorFields(t *testing.T) {
 	t.Parallel()

@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -75,25 +74,25 @@ func (e *Engine) Runs(ctx context.Context, f Filter) ([]RunInfo, error) {
 		}
 	}
 	_ = e.journal.Sync() // as in Show: a journal that has failed is said in Health
-	var bad error
 	ended := 0
-	err := e.journal.Ended(0, func(h journal.Header, summary []byte) bool {
+	take := func(h journal.Header, summary []byte) bool {
 		if nums[h.ID] {
 			return true
 		}
 		i, err := decodeSummary(summary)
-		if err != nil {
-			bad = fmt.Errorf("run %s: %w", h.ID, err)
-			return false
+		if err != nil { // it costs this run, not the list
+			i = RunInfo{ID: h.ID, Status: Error, State: isa88.Error, CreatedAt: h.Created, Error: &RunError{Type: "RecordUnreadable", Message: err.Error()}}
 		}
 		if f.matches(i) {
 			out = append(out, i)
 			ended++
 		}
 		return ended < f.Limit && (f.Since.IsZero() || !h.Created.Before(f.Since))
-	})
-	if err = cmp.Or(err, bad); err != nil {
-		return nil, problem(Unavailable, "cannot list ended runs: %v", err)
+	}
+	if f.Status == "" || f.Status.Ended() { // else none of the history is asked for
+		if err := e.journal.Ended(0, take); err != nil {
+			return nil, problem(Unavailable, "cannot list ended runs: %v", err)
+		}
 	}
 	slices.SortFunc(out, func(a, b RunInfo) int {
 		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
@@ -106,75 +105,17 @@ func (f *Filter) matches(i RunInfo) bool {
 		(f.Partition == "" || f.Partition == i.Partition) && (f.Since.IsZero() || !i.CreatedAt.Before(f.Since))
 }
 
-// Steps lists a run's recorded steps in order, its safe state last.
-func (e *Engine) Steps(ctx context.Context, id string) ([]StepInfo, error) {
-	run, err := e.load(id)
-	if err != nil {
-		return nil, err
-	}
-	out := []StepInfo{}
-	for i := range run.Records {
-		rec := &run.Records[i]
-		if rec.Seq&laneNotes != 0 && rec.Seq&laneSafe == 0 || rec.Kind != kindBegun && rec.Kind != kindDone {
-			continue
-		}
-		fs, err := split(rec, 5, nil)
-		if err != nil {
-			return nil, problem(Unavailable, "cannot read the steps of run %s: %v", id, err)
-		}
-		if rec.Kind == kindBegun {
-			name, err := fs[0].Text()
-			if err != nil {
-				return nil, problem(Unavailable, "cannot read the steps of run %s: %v", id, err)
-			}
-			out = append(out, StepInfo{Seq: rec.Seq, Name: name, Status: "STARTED", Args: fs[1], Attempts: int(number(fs[3])), Count: 1, StartedAt: rec.Time})
-			continue
-		}
-		s := StepInfo{Seq: rec.Seq, Status: "SUCCESS", StartedAt: rec.Time, Args: fs[1], Count: max(1, int(rec.Count))}
-		if n := len(out); n > 0 && out[n-1].Seq == rec.Seq {
-			s, out = out[n-1], out[:n-1]
-			s.Status = "SUCCESS"
-		} else if s.Name, err = fs[0].Text(); err != nil {
-			return nil, problem(Unavailable, "cannot read the steps of run %s: %v", id, err)
-		}
-		done := rec.Time
-		s.Result, s.Attempts, s.CompletedAt = fs[3], int(number(fs[4])), &done
-		if s.Error, err = errorOf(fs[2]); err != nil {
-			return nil, problem(Unavailable, "cannot read the steps of run %s: %v", id, err)
-		}
-		if s.Error != nil {
-			s.Status = "ERROR"
-		}
-		if len(fs) > 5 {
-			v, _ := value.Decode(fs[5])
-			s.Recovered, _ = v.(bool)
-		}
-		out = append(out, s)
-	}
-	// A long receive leaves a beginning, and its end is no step.
-	return slices.DeleteFunc(out, func(s StepInfo) bool { return s.Name == "rt.recv" || s.Name == "rt.recvCommand" }), nil
-}
-
-func number(r value.Raw) int64 {
-	v, err := value.Decode(r)
-	n, ok := v.(int64)
-	if err != nil || !ok {
-		return 0
-	}
-	return n
-}
-
 // Log returns the items of a run's stream behind place after; "" is all streams.
 // rt.progress appends to the stream "log".
 func (e *Engine) Log(ctx context.Context, id, stream string, after uint32) ([]LogEntry, error) {
-	run, err := e.load(id)
+	run, err := e.loadFrom(id, after) // an entry's Seq is its place and one
 	if err != nil {
 		return nil, err
 	}
 	out := []LogEntry{}
 	for i := range run.Records {
 		rec := &run.Records[i]
-		if rec.Seq >= laneNotes || rec.Seq+1 <= after || rec.Kind != kindProgress && rec.Kind != kindStream {
+		if rec.Seq >= laneNotes || rec.Kind != kindProgress && rec.Kind != kindStream {
 			continue
 		}
 		fs, err := split(rec, 2, nil)

@@ -13,7 +13,7 @@ import (
 // numbers are part of the file format. Fields are added at the end only.
 const (
 	kindBegun    journal.Kind = 1 // a step has begun: [name, args, effect, attempt, prepared]; effect is false while none is at work
-	kindDone     journal.Kind = 2 // a step has ended: [name, args, error, result, attempts, recovered]; name and args are nil behind a kindBegun
+	kindDone     journal.Kind = 2 // a step has ended: [name, args, error, result, attempts, recovered, took ms]; behind a kindBegun name and args are nil, and the last is left out
 	kindReceived journal.Kind = 3 // a receive has ended: [call, topic, state, result, fates, messages: [number, uuid]…]
 	kindValue    journal.Kind = 4 // now, random, uuid: [what, value]
 	kindEvent    journal.Kind = 5 // [key, value]

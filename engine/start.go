@@ -8,6 +8,7 @@ import (
 
 	"holdfast/engine/isa88"
 	"holdfast/engine/value"
+	"holdfast/internal/nearest"
 	"holdfast/journal"
 )
 
@@ -91,7 +92,7 @@ func (e *Engine) prepare(q StartRequest) (header, Workflow, error) {
 	}
 	if !ok {
 		p := problem(NotFound, "cannot start %s: no such workflow", q.Workflow)
-		if near := nearest(q.Workflow, names); near != "" {
+		if near := nearest.Word(q.Workflow, names); near != "" {
 			return header{}, wf, p.hint("did you mean %s?", near)
 		}
 		return header{}, wf, p.hint("holdfast workflows lists what there is")

@@ -131,7 +131,7 @@ func sentText(s wire.Sent) string {
 	case s.Fate == nil:
 		return fmt.Sprintf("%s  %s sent", s.Run, s.Command)
 	}
-	return fmt.Sprintf("%s  %s %s, now %s", s.Run, s.Command, s.Fate.Fate, s.Fate.State)
+	return fmt.Sprintf("%s  %s %s, state %s", s.Run, s.Command, s.Fate.Fate, s.Fate.State)
 }
 
 // commandMany gives the command to a selection. All runs are told before any is

@@ -11,7 +11,7 @@ func TestOperatorVerbs(t *testing.T) {
 	t.Parallel()
 	d := controltest.Start(t, nil)
 	start(t, d, "test.idle", "batch=1", "--id", "i1")
-	hf(t, d.Socket, "hold", "i1", "--reason", "jam", "--wait", "20s").want(t, 0, "i1  HOLD taken, now H", "")
+	hf(t, d.Socket, "hold", "i1", "--reason", "jam", "--wait", "20s").want(t, 0, "i1  HOLD taken, state H", "")
 	var sent map[string]any
 	hf(t, d.Socket, "resume", "i1", "--wait", "20s", "-o", "json").want(t, 0, "{", "").decode(t, &sent)
 	if fate, _ := sent["fate"].(map[string]any); sent["run"] != "i1" || sent["command"] != "RESUME" || sent["accepted"] != true || fate["taken"] != true {

@@ -177,7 +177,17 @@ func (a *app) stepsTable(steps []engine.StepInfo) string {
 		if s.CompletedAt != nil {
 			took = span(s.CompletedAt.Sub(s.StartedAt).Truncate(time.Millisecond))
 		}
-		t.row(fmt.Sprint(s.Seq), s.Name, s.Status, short(given(s.Args), 60), short(result, 70), a.at(s.StartedAt), took, strings.Join(notes, ", "))
+		t.row(place(s.Seq), s.Name, s.Status, short(given(s.Args), 60), short(result, 70), a.at(s.StartedAt), took, strings.Join(notes, ", "))
 	}
 	return t.String()
+}
+
+// place shows a step's place in the record; those of the safe state lie behind
+// all others.
+func place(seq uint32) string {
+	const safe = 1 << 31
+	if seq >= safe {
+		return fmt.Sprintf("safe %d", seq-safe)
+	}
+	return fmt.Sprint(seq)
 }
