@@ -2,6 +2,7 @@ package steps
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"holdfast/engine"
@@ -54,27 +55,38 @@ func shown(s tag.Sample) any {
 // the tag gives it back once its type and scale have rounded it. A sample of
 // bad quality shows nothing.
 func holds(info tag.Info, s tag.Sample, want tag.Value) bool {
-	if s.Status.IsBad() {
-		return false
-	}
-	if s.Value.Equal(want) {
-		return true
-	}
-	if info.Type == tag.TypeAny && info.Scale == nil {
-		return rounded(s.Value, want)
-	}
-	back, err := info.Shown(want) // an error: the tag cannot hold it, so it never does
-	return err == nil && s.Value.Equal(back)
+	return !s.Status.IsBad() && (exactly(info, s.Value, want) || info.Type == tag.TypeAny && singly(info, s.Value, want))
 }
 
-// rounded reports whether got is want in single precision. A device that says
+// exactly is holds but for what is not known of a device that says its own type.
+func exactly(info tag.Info, got, want tag.Value) bool {
+	if got.Equal(want) {
+		return true
+	}
+	back, err := info.Shown(want) // an error: the tag cannot hold it, so it never does
+	return err == nil && got.Equal(back)
+}
+
+// singly reports whether got is want in single precision. A device that says
 // its own type may be a float32, and then gives 0.1 back as 0.10000000149011612.
-func rounded(got, want tag.Value) bool {
+// It may as well be a double that never held want, so that this alone proves
+// no change. A whole number is never rounded: a driver refuses to.
+func singly(info tag.Info, got, want tag.Value) bool {
 	if g, ok := got.AsList(); ok {
 		w, ok := want.AsList()
-		return ok && slices.EqualFunc(g, w, func(g, w tag.Value) bool { return g.Equal(w) || rounded(g, w) })
+		return ok && slices.EqualFunc(g, w, func(g, w tag.Value) bool { return g.Equal(w) || singly(info, g, w) })
 	}
-	g, _ := got.AsFloat()
-	w, number := want.AsFloat()
-	return got.Kind() == tag.KindFloat && number && g == float64(float32(w))
+	raw, err := info.Raw(want)
+	if err != nil || got.Kind() != tag.KindFloat {
+		return false
+	}
+	f, number := raw.AsFloat()
+	if !number || f == math.Trunc(f) {
+		return false
+	}
+	single := tag.Float(float64(float32(f)))
+	if info.Scale != nil {
+		single, _ = info.Scale.Eng(single)
+	}
+	return got.Equal(single)
 }

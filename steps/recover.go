@@ -122,6 +122,14 @@ type evidence struct {
 	staleAfter time.Duration
 }
 
+// unmoved reports whether the tag of a state holds what it held before, and
+// that is the target in single precision only: of a double that says that
+// nothing was written, of a float32 that it makes no difference.
+func (e evidence) unmoved() bool {
+	return e.goal.info.Kind == tag.Set && e.before.known && e.now.Value.Equal(e.before.value) &&
+		!exactly(e.goal.info, e.now.Value, e.goal.value)
+}
+
 // judge decides by the evidence, and gives the reason of a doubt.
 func (e evidence) judge() (engine.Verdict, string) {
 	info, kind := e.goal.info, e.goal.info.Kind
@@ -132,7 +140,7 @@ func (e evidence) judge() (engine.Verdict, string) {
 	switch {
 	case !e.now.Status.IsGood():
 		return doubt("cannot be read: %s", e.now.Status)
-	case e.goal.reached(e.now):
+	case e.goal.reached(e.now) && !e.unmoved():
 		switch {
 		case kind == tag.Set:
 			return engine.Done, ""

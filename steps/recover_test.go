@@ -86,6 +86,31 @@ func TestRecoverTable(t *testing.T) {
 	t.Logf("%d cases", cases)
 }
 
+// A device that says its own type may hold a double, and then the value before
+// can be what the target would be in single precision: that is no proof that
+// the write was done.
+func TestRecoverRoundedIsNoProof(t *testing.T) {
+	t.Parallel()
+	single := float64(float32(0.1))
+	for _, c := range []struct {
+		name                string
+		before, now, target tag.Value
+		want                engine.Verdict
+	}{
+		{"a double as before", tag.Float(1e6), tag.Float(1e6), tag.Float(1000000.03), engine.Again},
+		{"in a list as before", tag.List([]tag.Value{tag.Float(1e6)}), tag.List([]tag.Value{tag.Float(1e6)}), tag.List([]tag.Value{tag.Float(1000000.03)}), engine.Again},
+		{"whole, as before", tag.Float(20000000), tag.Float(20000000), tag.Int(20000001), engine.Again},
+		{"a single that changed", tag.Float(0), tag.Float(single), tag.Float(0.1), engine.Done},
+		{"the target itself as before", tag.Float(0.1), tag.Float(0.1), tag.Float(0.1), engine.Done},
+	} {
+		e := evidence{goal: goal{writable("sp", tag.TypeAny), c.target}, before: preimage{value: c.before, known: true},
+			now: tag.Sample{Value: c.now}, staleAfter: minute}
+		if got, why := e.judge(); got != c.want {
+			t.Errorf("%s: verdict %d, want %d: %s", c.name, got, c.want, why)
+		}
+	}
+}
+
 // The words that an operator is asked with.
 func TestDoubt(t *testing.T) {
 	t.Parallel()
