@@ -12,6 +12,7 @@ type cell struct {
 	sample tag.Sample // as watches and plain reads see it; Received is zero before the first
 	exact  tag.Value  // what the device said, where the deadband kept the value before in sample
 	asked  time.Time  // as tag.Update.Asked
+	kept   bool       // sample has an earlier value than exact
 	dirty  bool       // the sample is from before a write, or from before the link came up
 	slots  []*slot    // of the watches
 }
@@ -23,23 +24,32 @@ func (c *cell) answer() tag.Sample {
 	return s
 }
 
+// update is the cell as a watch delivers it.
+func (c *cell) update(e *entry) tag.Update {
+	u := tag.Update{Path: e.Path, Sample: c.sample, Asked: c.asked}
+	if c.kept {
+		u.Own = c.exact
+	}
+	return u
+}
+
 // put makes s the tag's sample and tells the watches, unless the one that is there is newer.
 func (c *cell) put(e *entry, s *tag.Sample, asked time.Time) {
 	if s.Received.Before(c.sample.Received) {
 		return
 	}
-	c.exact = s.Value
+	c.exact, c.kept = s.Value, false
 	if e.Deadband > 0 && !c.dirty && c.sample.Status == s.Status && within(c.sample.Value, s.Value, e.Deadband) {
 		kept := c.sample.Value
 		c.sample = *s
-		c.sample.Value = kept
+		c.sample.Value, c.kept = kept, true
 	} else {
 		c.sample = *s
 	}
 	c.asked = asked
 	c.dirty = false
 	for _, w := range c.slots {
-		w.put(tag.Update{Path: e.Path, Sample: c.sample, Asked: asked})
+		w.put(c.update(e))
 	}
 }
 

@@ -49,6 +49,11 @@ func TestDeadband(t *testing.T) {
 			d.tell <- []tag.Change{{Handle: 0, Sample: tag.Sample{Value: c.v, Status: c.status, Source: source, Server: source}}}
 			u := <-ch
 			expect(t, "shown", show(u.Sample), c.shown)
+			own := u.Sample
+			if !u.Own.IsNone() {
+				own.Value = u.Own
+			}
+			expect(t, "own", show(own), c.exact)
 			expect(t, "received", u.Sample.Received, at)
 			expect(t, "source", u.Sample.Source, source)
 			expect(t, "server", u.Sample.Server, source)

@@ -39,7 +39,7 @@ func (g *Gateway) Watch(ctx context.Context, paths ...tag.Path) (<-chan tag.Upda
 		c := &g.cells[s.tag.number]
 		c.slots = append(c.slots, s)
 		if !c.sample.Received.IsZero() && !c.dirty {
-			s.put(tag.Update{Path: s.tag.Path, Sample: c.sample, Asked: c.asked})
+			s.put(c.update(s.tag))
 		}
 	}
 	g.watchers.Go(func() { w.run(ctx) })

@@ -73,7 +73,9 @@ func (q quest) follow(parent context.Context, t Tags) (last tag.Sample, found bo
 			if u.Asked.Before(q.since) {
 				continue
 			}
-			s = u.Sample
+			if s = u.Sample; !u.Own.IsNone() {
+				s.Value = u.Own // no deadband may hide, or feign, what is waited for
+			}
 		case got := <-answers:
 			if got.err != nil {
 				return last, false, refused(parent, got.err)

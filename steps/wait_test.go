@@ -66,6 +66,37 @@ func TestUntil(t *testing.T) {
 	}
 }
 
+// What a deadband keeps from being shown is what a wait goes by.
+func TestUntilWithinDeadband(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name       string
+		shown, own tag.Value
+		want       string
+	}{
+		{"it is there", tag.Float(50), tag.Float(50.4), `{"ok":true,"value":50.4,"quality":"Good"}`},
+		{"it is gone", tag.Float(50.4), tag.Float(50), `{"ok":false,"value":50,"quality":"Good","timeout_ms":1000}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := newPlant(tag.Info{Path: "pv"})
+				until := WaitSteps(p)[0]
+				time.AfterFunc(100*time.Millisecond, func() {
+					p.mu.Lock()
+					defer p.mu.Unlock()
+					p.quietly("pv", c.own, tag.Good)
+					u := tag.Update{Path: "pv", Sample: p.sample("pv"), Own: c.own, Asked: time.Now()}
+					u.Sample.Value = c.shown
+					p.watches[0].put(u)
+				})
+				res, err := until.Run(t.Context(), call(t, until, "path", "pv", "expected", 50.4, "timeout_ms", int64(1000)))
+				shows(t, res, err, c.want)
+			})
+		})
+	}
+}
+
 // A change that no scan tells of is found by asking, every poll_ms.
 func TestUntilAsks(t *testing.T) {
 	t.Parallel()

@@ -28,6 +28,9 @@ func BadSample(code StatusCode, at time.Time) Sample { return Sample{Status: cod
 type Update struct {
 	Path   Path
 	Sample Sample
+	// Own is the device's own value where a deadband kept an earlier one in
+	// Sample; else None.
+	Own Value
 	// Asked is when the request went out that brought the sample: the value is
 	// not older than this, by the gateway's clock. For what the device told
 	// unasked it is Sample.Received, as there is no telling better.
