@@ -75,7 +75,7 @@ func TestUntilWithinDeadband(t *testing.T) {
 		want       string
 	}{
 		{"it is there", tag.Float(50), tag.Float(50.4), `{"ok":true,"value":50.4,"quality":"Good"}`},
-		{"it is gone", tag.Float(50.4), tag.Float(50), `{"ok":false,"value":50,"quality":"Good","timeout_ms":1000}`},
+		{"it is gone", tag.Float(50.4), tag.Float(50), `{"ok":false,"value":50.0,"quality":"Good","timeout_ms":1000}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
