@@ -131,7 +131,7 @@ func (g *Gateway) locked(e *entry, k *lock, r *writeRequest) *writeReply {
 	switch {
 	case !sample.Status.IsGood():
 		return &writeReply{err: e.refuse(tag.Guarded, "interlock %s is %s, must be Good", k.Tag, sample.Status)}
-	case c.dirty || c.asked.Before(k.notBefore(r.called)):
+	case c.outdated() || c.asked.Before(k.notBefore(r.called)):
 		return &writeReply{again: true, err: e.refuse(tag.Guarded, "interlock %s was read %s ago, max_age is %s", k.Tag, now.Sub(c.asked).Round(time.Millisecond), k.MaxAge)}
 	case !sample.Value.Equal(k.Equals):
 		return &writeReply{err: e.refuse(tag.Guarded, "interlock %s is %s, must be %s", k.Tag, sample.Value, k.Equals)}

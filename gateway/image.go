@@ -12,6 +12,8 @@ type cell struct {
 	sample tag.Sample // as watches and plain reads see it; Received is zero before the first
 	exact  tag.Value  // what the device said, where the deadband kept the value before in sample
 	asked  time.Time  // as tag.Update.Asked
+	told   time.Time  // when the device last told of it unasked
+	wrote  time.Time  // when the last write was sent that may have had its effect
 	kept   bool       // sample has an earlier value than exact
 	dirty  bool       // the sample is from before a write, or from before the link came up
 	slots  []*slot    // of the watches
@@ -33,11 +35,8 @@ func (c *cell) update(e *entry) tag.Update {
 	return u
 }
 
-// put makes s the tag's sample and tells the watches, unless the one that is there is newer.
+// put makes s the tag's sample and tells the watches.
 func (c *cell) put(e *entry, s *tag.Sample, asked time.Time) {
-	if s.Received.Before(c.sample.Received) {
-		return
-	}
 	c.exact, c.kept = s.Value, false
 	if e.Deadband > 0 && !c.dirty && c.sample.Status == s.Status && within(c.sample.Value, s.Value, e.Deadband) {
 		kept := c.sample.Value
@@ -94,8 +93,14 @@ func (g *Gateway) ingest(s *session, tags []*entry, samples []tag.Sample, asked 
 			return
 		}
 		for i, e := range tags[:n] {
+			c := &g.cells[e.number]
+			if asked.Before(c.told) {
+				// Which of the two is newer cannot be known. What was told
+				// stays, for the device tells of any change after it.
+				continue
+			}
 			sample := e.normal(samples[i], now)
-			g.cells[e.number].put(e, &sample, asked)
+			c.put(e, &sample, asked)
 		}
 		s.link.arrived(n, now)
 		g.mu.Unlock()
@@ -111,17 +116,29 @@ func (g *Gateway) take(s *session, changes []tag.Change) {
 	if !s.alive {
 		return
 	}
-	for _, c := range changes {
-		if c.Handle < 0 || c.Handle >= len(s.link.tags) {
+	for _, ch := range changes {
+		if ch.Handle < 0 || ch.Handle >= len(s.link.tags) {
 			s.link.failed(errHandle)
 			continue
 		}
-		e := s.link.tags[c.Handle]
-		sample := e.normal(c.Sample, now)
-		g.cells[e.number].put(e, &sample, sample.Received)
+		e := s.link.tags[ch.Handle]
+		c := &g.cells[e.number]
+		sample := e.normal(ch.Sample, now)
+		if sample.Received.Before(c.told) {
+			continue
+		}
+		asked := ch.Taken
+		if asked.IsZero() || asked.After(sample.Received) {
+			asked = sample.Received
+		}
+		c.told = sample.Received
+		c.put(e, &sample, asked)
 	}
 	s.link.arrived(len(changes), now)
 }
+
+// outdated reports whether the sample may be from before a write, or before the link came up.
+func (c *cell) outdated() bool { return c.dirty || c.asked.Before(c.wrote) }
 
 // stale reports whether the tag's sample is too old, at now, to be shown while its link is up.
 func (c *cell) stale(e *entry, now time.Time) bool {

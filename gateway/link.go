@@ -143,10 +143,10 @@ func (l *link) up() *session {
 // s is nil. All tags of the link lose their value. It reports whether data
 // came over s.
 func (l *link) down(s *session, err error, stop bool) (data bool) {
-	now := time.Now()
 	code := tag.BadNoCommunication
 	l.g.mu.Lock()
 	defer l.g.mu.Unlock()
+	now := time.Now()
 	if s != nil {
 		s.alive, data = false, s.data
 		l.session = nil

@@ -63,9 +63,9 @@ func (g *Gateway) have(e *entry, notBefore time.Time) (tag.Sample, bool) {
 	defer g.mu.Unlock()
 	c := &g.cells[e.number]
 	if notBefore.IsZero() {
-		return c.sample, !c.stale(e, time.Now())
+		return c.sample, !c.stale(e, time.Now()) && !c.outdated()
 	}
-	return c.answer(), !c.sample.Received.IsZero() && !c.dirty && !c.asked.Before(notBefore)
+	return c.answer(), !c.sample.Received.IsZero() && !c.outdated() && !c.asked.Before(notBefore)
 }
 
 // wait returns the link's session. A link that has not been up since the start

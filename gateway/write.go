@@ -186,7 +186,8 @@ func (l *link) send(wire context.Context, r *writeRequest) (tag.Outcome, error) 
 	l.asked(err)
 	if out.Result != tag.Rejected {
 		l.g.mu.Lock()
-		l.g.cells[r.tag.number].dirty = true
+		c := &l.g.cells[r.tag.number]
+		c.dirty, c.wrote = true, time.Now()
 		l.g.mu.Unlock()
 	}
 	return out, err

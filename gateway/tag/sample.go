@@ -33,7 +33,7 @@ type Update struct {
 	Own Value
 	// Asked is when the request went out that brought the sample: the value is
 	// not older than this, by the gateway's clock. For what the device told
-	// unasked it is Sample.Received, as there is no telling better.
+	// unasked it is Change.Taken.
 	Asked time.Time
 }
 
@@ -41,4 +41,8 @@ type Update struct {
 type Change struct {
 	Handle int // Item.Handle
 	Sample Sample
+	// Taken is the earliest moment at which the device may have sampled it, by
+	// the gateway's clock: a server that publishes once a second tells of a
+	// sample up to a second late. Zero: Sample.Received.
+	Taken time.Time
 }
