@@ -70,11 +70,14 @@ func (q quest) follow(parent context.Context, t Tags) (last tag.Sample, found bo
 				updates = nil // the gateway has stopped, reads will say so
 				continue
 			}
-			if u.Asked.Before(q.since) {
-				continue
-			}
 			if s = u.Sample; !u.Own.IsNone() {
 				s.Value = u.Own // no deadband may hide, or feign, what is waited for
+			}
+			if u.Asked.Before(q.since) { // no proof, but a reason to ask
+				if !open && q.want(s) {
+					ask(time.Now())
+				}
+				continue
 			}
 		case got := <-answers:
 			if got.err != nil {

@@ -66,6 +66,43 @@ func TestUntil(t *testing.T) {
 	}
 }
 
+// A sample that may be from before the wait does not end it, but has the device
+// asked at once.
+func TestUntilToldLate(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		has  tag.Value // the device
+		want string
+		took time.Duration
+	}{
+		{"it is so", tag.Int(3), `{"ok":true,"value":3,"quality":"Good"}`, 100 * time.Millisecond},
+		{"it was so", tag.Int(4), `{"ok":false,"value":4,"quality":"Good","timeout_ms":1000}`, time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := newPlant(tag.Info{Path: "pv"})
+				until := WaitSteps(p)[0]
+				begin := time.Now()
+				time.AfterFunc(100*time.Millisecond, func() {
+					p.mu.Lock()
+					defer p.mu.Unlock()
+					p.quietly("pv", tag.Int(3), tag.Good)
+					told := tag.Update{Path: "pv", Sample: p.sample("pv"), Asked: begin.Add(-time.Millisecond)}
+					p.quietly("pv", c.has, tag.Good)
+					p.watches[0].put(told)
+				})
+				res, err := until.Run(t.Context(), call(t, until, "path", "pv", "expected", int64(3), "timeout_ms", int64(1000)))
+				shows(t, res, err, c.want)
+				if took := time.Since(begin); took != c.took {
+					t.Errorf("it took %v, want %v", took, c.took)
+				}
+			})
+		})
+	}
+}
+
 // What a deadband keeps from being shown is what a wait goes by.
 func TestUntilWithinDeadband(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package opcua
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync/atomic"
@@ -169,6 +170,40 @@ func TestSubscriptionEnds(t *testing.T) {
 				t.Errorf("Read after the subscription ended: %v", err)
 			}
 		})
+	}
+}
+
+// A server that publishes more rarely than it was asked to tells of its samples
+// as late as that.
+func TestTaken(t *testing.T) {
+	t.Parallel()
+	hs := subscriptions(func(n int64) (ua.Response, error) {
+		if n == 1 {
+			return notification(1, change(5)), nil
+		}
+		return nil, nil
+	})
+	hs[id.CreateSubscriptionRequest_Encoding_DefaultBinary] = func(*uasc.SecureChannel, ua.Request, uint32) (ua.Response, error) {
+		return &ua.CreateSubscriptionResponse{ResponseHeader: goodHeader(), SubscriptionID: 7,
+			RevisedPublishingInterval: 1500, RevisedMaxKeepAliveCount: 1, RevisedLifetimeCount: 3}, nil
+	}
+	p := startPeer(t, ua.SecurityPolicyURINone, ua.MessageSecurityModeNone, hs)
+	d := newDriver(t, Config{URL: p.url}, clockItem())
+	if err := d.Connect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var got []tag.Change
+	err := d.Subscribe(ctx, d.items, func(cs []tag.Change) {
+		got = append(got, cs...)
+		cancel()
+	})
+	if !errors.Is(err, context.Canceled) || len(got) != 1 {
+		t.Fatalf("Subscribe ended with %v after %v", err, got)
+	}
+	if late := got[0].Sample.Received.Sub(got[0].Taken); late != 1500*time.Millisecond {
+		t.Errorf("received %v after it may have been taken", late)
 	}
 }
 

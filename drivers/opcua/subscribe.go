@@ -40,6 +40,7 @@ type subscriber struct {
 // share one.
 type subscription struct {
 	id        uint32
+	interval  time.Duration // from one notification to the next, as the server revised it
 	keepAlive time.Duration // how long the server may be silent, as it revised it
 	silence   time.Duration // how long we let it
 	heard     time.Time
@@ -157,7 +158,8 @@ func (s *subscriber) createOne(ctx context.Context, period time.Duration) (uint3
 	if !(revised > 0) || revised > milliseconds(24*time.Hour) {
 		return 0, fmt.Errorf("the server wants to be silent for %g ms", revised)
 	}
-	sub := &subscription{id: r.SubscriptionID, heard: time.Now(), keepAlive: time.Duration(revised * float64(time.Millisecond))}
+	sub := &subscription{id: r.SubscriptionID, heard: time.Now(), keepAlive: time.Duration(revised * float64(time.Millisecond)),
+		interval: time.Duration(r.RevisedPublishingInterval * float64(time.Millisecond))}
 	sub.silence = max(s.set.WatchdogSilence, 2*sub.keepAlive)
 	s.subs[sub.id] = sub
 	return sub.id, nil
@@ -221,7 +223,7 @@ func (s *subscriber) take(r *ua.PublishResponse, now time.Time) error {
 	sub.heard = now
 	ready, err := sub.order.add(m)
 	for _, m := range ready {
-		if err := s.deliver(m, now); err != nil {
+		if err := s.deliver(sub, m, now); err != nil {
 			return err
 		}
 		s.pump.acknowledge(sub.id, m.SequenceNumber)
@@ -230,7 +232,7 @@ func (s *subscriber) take(r *ua.PublishResponse, now time.Time) error {
 }
 
 // deliver hands one notification message to the sink.
-func (s *subscriber) deliver(m *ua.NotificationMessage, now time.Time) error {
+func (s *subscriber) deliver(sub *subscription, m *ua.NotificationMessage, now time.Time) error {
 	var changes []tag.Change
 	var ended error
 	for _, n := range m.NotificationData {
@@ -248,7 +250,7 @@ func (s *subscriber) deliver(m *ua.NotificationMessage, now time.Time) error {
 					s.lossy[i] = true
 					s.set.Log.Warn("values of a tag changed faster than they could be fetched; the older ones are lost", "url", s.set.URL, "tag", it.Path)
 				}
-				changes = append(changes, tag.Change{Handle: it.Handle, Sample: sample})
+				changes = append(changes, tag.Change{Handle: it.Handle, Sample: sample, Taken: now.Add(-sub.interval)})
 			}
 		case *ua.StatusChangeNotification:
 			ended = fmt.Errorf("the server ended a subscription: %s", statusCode(n.Status))
