@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 )
 
 // span is a range of keys, from <= key < to; nil is unbounded.
@@ -37,8 +38,9 @@ type inspection struct {
 	highest  uint64   // serial
 	entries  int
 
-	met  []bool // pages that the tree leads to
-	free []bool // pages listed as free; nil: the list is damaged
+	met    []bool // pages that the tree leads to
+	free   []bool // pages listed as free; nil: the list is damaged
+	denied []denied
 
 	visit func(key, value []byte) // each sound entry, in order where the tree is sound
 	last  []byte                  // key before
@@ -89,8 +91,9 @@ func (in *inspection) run() {
 		return
 	}
 	in.met = make([]bool, min(in.meta.pages, in.pages))
-	in.root()
 	in.freelist()
+	in.root()
+	in.compare()
 }
 
 func (in *inspection) fault(format string, args ...any) {
@@ -186,6 +189,9 @@ func (in *inspection) claim(id uint64) ([]byte, error) {
 // walk checks the page and all below it, whose keys must be from <= key < to.
 func (in *inspection) walk(id uint64, from, to []byte) {
 	b, err := in.claim(id)
+	if err == nil && in.free != nil && slices.Contains(in.free[id:id+pageSpan(b)], true) {
+		in.denied = append(in.denied, denied{id, span{bytes.Clone(from), bytes.Clone(to)}})
+	}
 	if err == nil && pageFlags(b) == flagLeaf {
 		in.leaf(id, b, from, to)
 		return
@@ -256,37 +262,6 @@ func (in *inspection) note(e element, serial uint64) {
 	if string(e.key) == keyFormat && len(e.value) >= sealLen+4 {
 		in.format = max(in.format, binary.BigEndian.Uint32(e.value[sealLen:]))
 	}
-}
-
-// freelist checks that each page is either in the tree or listed as free.
-func (in *inspection) freelist() {
-	treeSound := len(in.lost) == 0
-	b, err := in.claim(in.meta.freelist)
-	var ids []uint64
-	if err == nil {
-		ids, err = parseFreelist(b)
-	}
-	if err != nil {
-		in.fault("list of free pages: page %d: %v", in.meta.freelist, err)
-		return
-	}
-	free := make([]bool, len(in.met))
-	for _, id := range ids {
-		if id < 2 || id >= uint64(len(free)) || free[id] || in.met[id] {
-			in.fault("list of free pages: it names page %d", id)
-			return
-		}
-		free[id] = true
-	}
-	if treeSound {
-		for id := 2; id < len(free); id++ {
-			if !free[id] && !in.met[id] {
-				in.fault("list of free pages: page %d is neither free nor in use", id)
-				return
-			}
-		}
-	}
-	in.free = free
 }
 
 // sweep calls visit with every sound entry of pages that the tree does not lead

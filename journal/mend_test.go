@@ -233,3 +233,78 @@ func TestDamageWhileOpen(t *testing.T) {
 		})
 	}
 }
+
+// A branch that leads to an old page of the same keys makes a tree that is sound
+// in itself. The list of free pages has that page: the newer one is taken, and
+// the runs on it are named.
+func TestBranchToAnOldPage(t *testing.T) {
+	t.Parallel()
+	dir := threeRuns(t)
+	j, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit(t, j, record(2, 60, "the newest of run 2"))
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	live := dir + "/" + liveName
+	in, err := inspectFile(live, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := 0
+	for id := range in.met {
+		page := whole[id*pageSize : (id+1)*pageSize]
+		if !in.met[id] || pageFlags(page) != flagBranch {
+			continue
+		}
+		below, err := parseBranch(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, c := range below {
+			keys := span{from: c.key}
+			if i+1 < len(below) {
+				keys.to = below[i+1].key
+			}
+			for old := range in.free {
+				leaf, err := parseLeaf(whole[old*pageSize : (old+1)*pageSize])
+				if !in.free[old] || err != nil || !keys.has(leaf[0].key) || !keys.has(leaf[len(leaf)-1].key) {
+					continue
+				}
+				tried++
+				damaged := bytes.Clone(whole)
+				le.PutUint64(damaged[id*pageSize+pageHeaderLen+i*elementLen+8:], uint64(old))
+				reachesOldPage(t, damaged)
+			}
+		}
+	}
+	if tried == 0 {
+		t.Error("no old page is left in the file")
+	}
+}
+
+// reachesOldPage opens a copy of a journal that was led astray.
+func reachesOldPage(t *testing.T, damaged []byte) {
+	t.Helper()
+	dir := threeRuns(t)
+	damageFile(t, dir+"/"+liveName, func([]byte) []byte { return damaged })
+	j, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	if r := j.Report(); len(r.Damaged) == 0 {
+		t.Errorf("no run is named: %q", r.Sentences)
+	}
+	for run, n := range []int{60, 61, 60} {
+		if got := len(load(t, j, uint64(run+1)).Records); got != n {
+			t.Errorf("run %d has %d records, want %d", run+1, got, n)
+		}
+	}
+}
