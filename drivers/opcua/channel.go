@@ -248,7 +248,8 @@ func callWithin[T ua.Response](ctx context.Context, c *channel, limit time.Durat
 		return nil
 	})
 	if answer != nil {
-		if code := answer.Header().ServiceResult; code != ua.StatusOK {
+		// A good code other than Good, such as GoodOverload, has the results with it.
+		if code := answer.Header().ServiceResult; !statusCode(code).IsGood() {
 			if endsSession(code) {
 				c.fail(&faultError{serviceName(req), code})
 			}

@@ -56,7 +56,11 @@ func (s *session) readInto(ctx context.Context, samples []tag.Sample, items []ta
 	now := time.Now()
 	for k, i := range at {
 		if results[k] == nil {
-			samples[i] = tag.BadSample(statusCode(codes[k]), now)
+			code := statusCode(codes[k])
+			if !code.IsBad() { // nothing that has no value is good, or uncertain
+				code = tag.BadUnexpectedError
+			}
+			samples[i] = tag.BadSample(code, now)
 		} else {
 			samples[i] = toSample(results[k], items[i].Type, now)
 		}

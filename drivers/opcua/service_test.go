@@ -207,6 +207,46 @@ func TestTaken(t *testing.T) {
 	}
 }
 
+// A service result between good and bad: what comes with a good one counts, and
+// nothing that comes without a value is good.
+func TestServiceResults(t *testing.T) {
+	t.Parallel()
+	var result atomic.Uint32
+	p := startPeer(t, ua.SecurityPolicyURINone, ua.MessageSecurityModeNone, handlers{
+		id.ReadRequest_Encoding_DefaultBinary: func(_ *uasc.SecureChannel, r ua.Request, _ uint32) (ua.Response, error) {
+			resp := &ua.ReadResponse{ResponseHeader: goodHeader()}
+			resp.ResponseHeader.ServiceResult = ua.StatusCode(result.Load())
+			for range r.(*ua.ReadRequest).NodesToRead {
+				resp.Results = append(resp.Results, &ua.DataValue{EncodingMask: ua.DataValueValue, Value: ua.MustVariant([]string{"a"})})
+			}
+			return resp, nil
+		},
+	})
+	d := newDriver(t, Config{URL: p.url}, clockItem())
+	if err := d.Connect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		result ua.StatusCode
+		want   tag.StatusCode
+		value  bool
+	}{
+		{ua.StatusOK, tag.Good, true},
+		{ua.StatusGoodOverload, tag.Good, true},
+		{ua.StatusUncertain, tag.BadUnexpectedError, false},
+		{ua.StatusBadOutOfMemory, tag.StatusCode(ua.StatusBadOutOfMemory), false},
+	} {
+		result.Store(uint32(c.result))
+		got, err := d.Read(t.Context(), d.items)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got[0].Status != c.want || got[0].Value.IsNone() == c.value {
+			t.Errorf("%s: got %v %v, want %v", statusCode(c.result), got[0].Status, got[0].Value, c.want)
+		}
+	}
+}
+
 // TestWriteFaults has the server fail the whole request.
 func TestWriteFaults(t *testing.T) {
 	t.Parallel()
