@@ -152,6 +152,9 @@ func (l *link) write(ctx, wire context.Context, s *session, r *writeRequest) err
 	if reply == nil && r.withdrawn() != nil {
 		reply = &writeReply{err: r.withdrawn()}
 	}
+	if reply == nil && ctx.Err() != nil {
+		reply = &writeReply{outcome: tag.Outcome{Result: tag.Rejected, Status: tag.BadShutdown, Detail: "the gateway stops, nothing was sent"}}
+	}
 	if reply == nil {
 		reply = &writeReply{}
 		reply.outcome, err = l.send(wire, r)
