@@ -37,7 +37,25 @@ func (e *entry) admit(v tag.Value) (tag.Value, error) {
 	case w.Max != nil && f > *w.Max:
 		return tag.None(), e.refuse(tag.Guarded, "%s is above max %s", v, number(*w.Max))
 	}
+	if e.Scale != nil && e.Item.Type.IsInteger() {
+		return raw, e.rounded(raw, v)
+	}
 	return raw, nil
+}
+
+// rounded refuses what is within the limits only until it is rounded to the
+// device's whole number.
+func (e *entry) rounded(raw, v tag.Value) error {
+	eng, _ := e.Scale.Eng(raw)
+	f, _ := eng.AsFloat()
+	w, slack := e.Write, math.Abs(e.Scale.Factor)/1e6 // for what computing in floating point adds
+	switch {
+	case w.Min != nil && f < *w.Min-slack:
+		return e.refuse(tag.Guarded, "%s becomes %s at the device, which is below min %s", v, eng, number(*w.Min))
+	case w.Max != nil && f > *w.Max+slack:
+		return e.refuse(tag.Guarded, "%s becomes %s at the device, which is above max %s", v, eng, number(*w.Max))
+	}
+	return nil
 }
 
 func number(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }

@@ -43,6 +43,7 @@ func TestStaticGuards(t *testing.T) {
 			typed("limited", tag.TypeFloat64, nil, &limits),
 			typed("any", tag.TypeAny, nil, &limits),
 			typed("scaled", tag.TypeInt16, &tag.Scale{Factor: 0.5}, &limits),
+			typed("coarse", tag.TypeInt16, &tag.Scale{Factor: 0.3}, &WriteRule{Min: ptr(-0.4), Max: ptr(100.4)}),
 			typed("flag", tag.TypeBool, nil, &WriteRule{}),
 		)})
 		for _, c := range []struct {
@@ -69,6 +70,10 @@ func TestStaticGuards(t *testing.T) {
 			{"scaled", tag.Int(1201), "1201 is above max 1200", tag.Guarded},
 			{"scaled", tag.Bool(true), "true is not a number, as scaling needs", tag.BadValue},
 			{"scaled", tag.Float(1e6), "1000000 scaled to the device's number: 2000000 is outside the range of int16, -32768 to 32767", tag.BadValue},
+			{"coarse", tag.Float(100.2), "", 0}, // 334 raw
+			{"coarse", tag.Float(100.3), "", 0}, // 334 raw again
+			{"coarse", tag.Float(100.4), "100.4 becomes 100.5 at the device, which is above max 100.4", tag.Guarded},
+			{"coarse", tag.Float(-0.4), "", 0}, // -1 raw
 			{"flag", tag.Int(1), "1 is not a bool", tag.BadValue},
 			{"flag", tag.Bool(true), "", 0},
 		} {
