@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"holdfast/engine"
+	"holdfast/engine/isa88"
 	"holdfast/engine/value"
 )
 
@@ -48,7 +49,11 @@ func (p *progress) entry(e engine.LogEntry) {
 
 // state shows what has changed about the run since last, which is nil at first.
 func (p *progress) state(r engine.RunInfo, last *engine.RunInfo) {
-	if last != nil && r.State != last.State && !r.Status.Ended() {
+	news := last != nil && r.State != last.State
+	if last == nil { // it may be HELD already, and then nothing more comes
+		news = r.State != isa88.Idle && r.State != isa88.Starting && r.State != isa88.Running
+	}
+	if news && !r.Status.Ended() {
 		p.line(string(r.State))
 	}
 	if r.InDoubt != nil && (last == nil || last.InDoubt == nil) {

@@ -179,6 +179,26 @@ func TestProgressOnTerminal(t *testing.T) {
 	}
 }
 
+// What the first look at a run finds, nobody has been told before.
+func TestProgressAtFirst(t *testing.T) {
+	t.Parallel()
+	for state, want := range map[isa88.State]string{
+		isa88.Idle: "", isa88.Starting: "", isa88.Running: "", isa88.Held: "HELD\n", isa88.Stopping: "STOPPING\n", isa88.Complete: "",
+	} {
+		r := engine.RunInfo{Status: engine.Running, State: state}
+		if state == isa88.Complete {
+			r.Status = engine.Success
+		}
+		var out strings.Builder
+		p := &progress{out: &out}
+		p.state(r, nil)
+		p.state(r, &r)
+		if out.String() != want {
+			t.Errorf("%s: got %q, want %q", state, out.String(), want)
+		}
+	}
+}
+
 func TestShelter(t *testing.T) {
 	t.Parallel()
 	root := testApp().root()
