@@ -105,7 +105,7 @@ func (s scenario) life(t *testing.T, dir string, cfg *config.Config, site *site,
 	t.Helper()
 	b := boot(t, dir, cfg, cable{site, c.lost}, c.options())
 	defer b.end(c.after > 0)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	go func() {
 		select {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // reader is what a user sees. It tells when an expected text has come.
@@ -37,19 +38,28 @@ func (r *reader) String() string {
 	return r.text.String()
 }
 
+// patience bounds what a test waits for; a sound demo needs far less.
+const patience = 2 * time.Minute
+
 // until runs the demo until the user has read want, and then ends it with ^C.
 func until(t *testing.T, dir, want string, terminal bool) string {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	out, warnings := waitFor(want), waitFor("")
 	go func() {
-		<-out.seen
-		cancel()
+		select {
+		case <-out.seen:
+			cancel()
+		case <-ctx.Done():
+		}
 	}()
 	err := Run(ctx, Options{Dir: dir, Stdout: out, Stderr: warnings, Terminal: terminal, Version: "test", Bottles: 2})
 	if err != nil || warnings.String() != "" {
 		t.Fatalf("the demo ended with %v, warned %q, said\n%s", err, warnings, out)
+	}
+	if text := out.String(); !strings.Contains(text, want) {
+		t.Fatalf("the demo has not said %q in %v, but\n%s", want, patience, text)
 	}
 	return out.String()
 }
@@ -97,6 +107,8 @@ func TestKilled(t *testing.T) {
 	child := exec.Command(os.Args[0])
 	child.Env = append(os.Environ(), demoDir+"="+dir)
 	child.Stdout, child.Stderr = out, out
+	late := time.NewTimer(patience)
+	defer late.Stop()
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -106,11 +118,16 @@ func TestKilled(t *testing.T) {
 	case <-out.seen:
 	case err := <-ended:
 		t.Fatalf("the demo ended by itself, with %v:\n%s", err, out)
+	case <-late.C:
+		t.Errorf("the demo has not come to the first bottle in %v:\n%s", patience, out)
 	}
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	<-ended
+	if t.Failed() {
+		return
+	}
 	again := until(t, dir, "COMPLETE", false)
 	mustHave(t, again, "The last time this was killed.", "Recovered 1 run, 0 of them held.", "stood at step ", "batch 1: 2/2",
 		`SUCCESS, COMPLETE {"ok":true,"bottles":2,"batch_no":1}`)
