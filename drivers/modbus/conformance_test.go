@@ -82,7 +82,7 @@ func TestConformance(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			dev.RefuseWrites(a.Table.String(), a.Offset, modbustest.ServerDeviceFailure)
+			dev.RefuseWrites(a.Table.String(), a.Offset, modbustest.IllegalDataValue)
 			return func() { dev.Allow(a.Table.String(), a.Offset) }, nil
 		},
 		Proxy: proxy,

@@ -43,19 +43,20 @@
 // # Exceptions
 //
 // An exception of the device is the quality of a read and the status of a
-// rejected write; the link stays up. Two of them say that a write may still
-// have its effect, or have had it: its outcome is then unknown.
+// rejected write; the link stays up. Some of them leave it open whether a write
+// has had its effect, or will have it (4 is a failure while the device carried
+// it out): its outcome is then unknown.
 //
 //	 1 illegal function          BadNotSupported
 //	 2 illegal data address      BadNodeIdUnknown
 //	 3 illegal data value        BadOutOfRange
-//	 4 server device failure     BadDeviceFailure
+//	 4 server device failure     BadDeviceFailure; write unknown
 //	 5 acknowledge               BadWaitingForInitialData; write unknown, GoodCompletesAsync
 //	 6 server device busy        BadResourceUnavailable
-//	 8 memory parity error       BadDeviceFailure
+//	 8 memory parity error       BadDeviceFailure; write unknown
 //	10 gateway path unavailable  BadNoCommunication
 //	11 gateway target silent     BadTimeout; write unknown
-//	other codes                  BadUnexpectedError
+//	other codes                  BadUnexpectedError; write unknown
 //
 // # Links
 //

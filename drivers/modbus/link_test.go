@@ -121,10 +121,10 @@ func TestExceptions(t *testing.T) {
 		{1, tag.BadNotSupported, tag.BadNotSupported, tag.Rejected, "Modbus exception 1, illegal function"},
 		{2, tag.BadNodeIdUnknown, tag.BadNodeIdUnknown, tag.Rejected, "Modbus exception 2, illegal data address"},
 		{3, tag.BadOutOfRange, tag.BadOutOfRange, tag.Rejected, "Modbus exception 3, illegal data value"},
-		{4, tag.BadDeviceFailure, tag.BadDeviceFailure, tag.Rejected, "Modbus exception 4, server device failure"},
+		{4, tag.BadDeviceFailure, tag.BadDeviceFailure, tag.Unknown, "Modbus exception 4, server device failure"},
 		{5, tag.BadWaitingForInitialData, tag.GoodCompletesAsync, tag.Unknown, "Modbus exception 5, acknowledge: the device is still working on it"},
 		{6, tag.BadResourceUnavailable, tag.BadResourceUnavailable, tag.Rejected, "Modbus exception 6, server device busy"},
-		{8, tag.BadDeviceFailure, tag.BadDeviceFailure, tag.Rejected, "Modbus exception 8, memory parity error"},
+		{8, tag.BadDeviceFailure, tag.BadDeviceFailure, tag.Unknown, "Modbus exception 8, memory parity error"},
 		{10, tag.BadNoCommunication, tag.BadNoCommunication, tag.Rejected, "Modbus exception 10, gateway path unavailable"},
 		{11, tag.BadTimeout, tag.BadTimeout, tag.Unknown, "Modbus exception 11, gateway target device failed to respond"},
 	} {

@@ -32,6 +32,11 @@ func exceptionOf(err error) (e exception, ok bool) {
 	refused := func(code uint8, name string, status tag.StatusCode) (exception, bool) {
 		return exception{code, name, status, status, tag.Rejected}, true
 	}
+	// The device failed while it carried the request out, or says what nobody
+	// knows: that does not tell that a write had no effect.
+	failed := func(code uint8, name string, status tag.StatusCode) (exception, bool) {
+		return exception{code, name, status, status, tag.Unknown}, true
+	}
 	switch {
 	case errors.Is(err, modbus.ErrIllegalFunction):
 		return refused(1, "illegal function", tag.BadNotSupported)
@@ -40,7 +45,7 @@ func exceptionOf(err error) (e exception, ok bool) {
 	case errors.Is(err, modbus.ErrIllegalDataValue):
 		return refused(exceptionValue, "illegal data value", tag.BadOutOfRange)
 	case errors.Is(err, modbus.ErrServerDeviceFailure):
-		return refused(4, "server device failure", tag.BadDeviceFailure)
+		return failed(4, "server device failure", tag.BadDeviceFailure)
 	case errors.Is(err, modbus.ErrAcknowledge):
 		// The device has taken the request and still works on it: the write
 		// is neither refused nor done.
@@ -49,7 +54,7 @@ func exceptionOf(err error) (e exception, ok bool) {
 	case errors.Is(err, modbus.ErrServerDeviceBusy):
 		return refused(6, "server device busy", tag.BadResourceUnavailable)
 	case errors.Is(err, modbus.ErrMemoryParityError):
-		return refused(8, "memory parity error", tag.BadDeviceFailure)
+		return failed(8, "memory parity error", tag.BadDeviceFailure)
 	case errors.Is(err, modbus.ErrGWPathUnavailable):
 		return refused(10, "gateway path unavailable", tag.BadNoCommunication)
 	case errors.Is(err, modbus.ErrGWTargetFailedToRespond):
@@ -64,7 +69,7 @@ func exceptionOf(err error) (e exception, ok bool) {
 	if n, scanErr := fmt.Sscanf(err.Error(), "unknown exception code (%d)", &code); scanErr != nil || n != 1 {
 		return exception{}, false
 	}
-	return refused(code, "of no standard", tag.BadUnexpectedError)
+	return failed(code, "of no standard", tag.BadUnexpectedError)
 }
 
 // The exceptions that may be about one part of a block only.

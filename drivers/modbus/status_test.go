@@ -18,7 +18,7 @@ import (
 func TestExceptionByText(t *testing.T) {
 	t.Parallel()
 	e, ok := exceptionOf(errors.New("unknown exception code (7)"))
-	if !ok || e.code != 7 || e.result != tag.Rejected || e.write != tag.BadUnexpectedError || e.detail() != "Modbus exception 7, of no standard" {
+	if !ok || e.code != 7 || e.result != tag.Unknown || e.write != tag.BadUnexpectedError || e.detail() != "Modbus exception 7, of no standard" {
 		t.Errorf("exception 7 is %+v, %t", e, ok)
 	}
 	for _, err := range []error{nil, io.EOF, modbus.ErrRequestTimedOut, modbus.ErrProtocolError, modbus.ErrBadUnitId, modbus.ErrBadCRC,
