@@ -8,8 +8,6 @@ import (
 	"go.starlark.net/syntax"
 )
 
-type builtinFunc = func(t *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error)
-
 // guardedUniverse returns Starlark's own functions that can make much, or take
 // long, with a count before each call.
 func guardedUniverse() starlark.StringDict {

@@ -32,7 +32,6 @@ type place struct{ key, val Pos }
 
 // decoder walks the documents of all files and notes what it finds where.
 type decoder struct {
-	main   string // the file given to Load
 	file   string // the one at hand
 	dir    string // its folder, absolute: what relative paths in it start from
 	faults []Fault
