@@ -49,9 +49,9 @@ func (p *progress) entry(e engine.LogEntry) {
 
 // state shows what has changed about the run since last, which is nil at first.
 func (p *progress) state(r engine.RunInfo, last *engine.RunInfo) {
-	news := last != nil && r.State != last.State
-	if last == nil { // it may be HELD already, and then nothing more comes
-		news = r.State != isa88.Idle && r.State != isa88.Starting && r.State != isa88.Running
+	news := !plain(r.State) // at first: it may be HELD already, and then nothing more comes
+	if last != nil {
+		news = r.State != last.State && !(plain(r.State) && plain(last.State))
 	}
 	if news && !r.Status.Ended() {
 		p.line(string(r.State))
@@ -59,6 +59,11 @@ func (p *progress) state(r engine.RunInfo, last *engine.RunInfo) {
 	if r.InDoubt != nil && (last == nil || last.InDoubt == nil) {
 		p.line(strings.TrimRight(doubtText(r), "\n"))
 	}
+}
+
+// plain reports whether a run in this state is just on its way, which is no news.
+func plain(s isa88.State) bool {
+	return s == isa88.Idle || s == isa88.Starting || s == isa88.Running
 }
 
 // line writes a line, below a bar that stands there.

@@ -199,6 +199,26 @@ func TestProgressAtFirst(t *testing.T) {
 	}
 }
 
+// Whether the first look falls before or after a run's turn is chance, and no
+// news; going on after HELD is.
+func TestProgressAfterwards(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		last, now isa88.State
+		want      string
+	}{
+		{isa88.Starting, isa88.Running, ""}, {isa88.Running, isa88.Holding, "HOLDING\n"}, {isa88.Holding, isa88.Held, "HELD\n"},
+		{isa88.Held, isa88.Running, "RUNNING\n"}, {isa88.Held, isa88.Held, ""},
+	} {
+		var out strings.Builder
+		p := &progress{out: &out}
+		p.state(engine.RunInfo{Status: engine.Running, State: c.now}, &engine.RunInfo{Status: engine.Running, State: c.last})
+		if out.String() != c.want {
+			t.Errorf("%s after %s: got %q, want %q", c.now, c.last, out.String(), c.want)
+		}
+	}
+}
+
 func TestShelter(t *testing.T) {
 	t.Parallel()
 	root := testApp().root()
