@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -139,9 +140,17 @@ func (p *Proxy) Down() error {
 	return ln.Close()
 }
 
+// upPatience bounds how long Up waits for its port: while nobody listened there
+// the system may have lent it to a connection of somebody else's.
+const upPatience = 10 * time.Second
+
 // Up takes connections again after Down.
 func (p *Proxy) Up() error {
 	ln, err := listen(p.addr)
+	for began := time.Now(); errors.Is(err, syscall.EADDRINUSE) && time.Since(began) < upPatience; {
+		<-time.After(20 * time.Millisecond)
+		ln, err = listen(p.addr)
+	}
 	if err != nil {
 		return fmt.Errorf("cannot listen again: %w", err)
 	}

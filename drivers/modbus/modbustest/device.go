@@ -63,7 +63,7 @@ func Listen(addr string) (*Device, error) {
 	}
 	if port != "0" {
 		d.addr = addr
-		if err := d.Start(); err != nil {
+		if err := d.start(); err != nil {
 			return nil, err
 		}
 		return d, nil
@@ -74,7 +74,7 @@ func Listen(addr string) (*Device, error) {
 		if d.addr, err = freePort(host); err != nil {
 			return nil, err
 		}
-		if err = d.Start(); err == nil {
+		if err = d.start(); err == nil {
 			return d, nil
 		}
 		if !errors.Is(err, syscall.EADDRINUSE) {
@@ -99,8 +99,22 @@ func (d *Device) Addr() string { return d.addr }
 // URL is the address as a connection's url: tcp://host:port.
 func (d *Device) URL() string { return "tcp://" + d.addr }
 
+// startPatience bounds how long Start waits for its port: while nobody listened
+// there the system may have lent it to a connection of somebody else's.
+const startPatience = 10 * time.Second
+
 // Start takes connections again after Stop, with the memory as it was.
 func (d *Device) Start() error {
+	err := d.start()
+	for began := time.Now(); errors.Is(err, syscall.EADDRINUSE) && time.Since(began) < startPatience; {
+		<-time.After(20 * time.Millisecond)
+		err = d.start()
+	}
+	return err
+}
+
+// start is Start without patience.
+func (d *Device) start() error {
 	d.life.Lock()
 	defer d.life.Unlock()
 	if d.server != nil {
