@@ -131,8 +131,8 @@ func TestBounds(t *testing.T) {
 				t.Errorf("ended as %s with %+v", info.Status, info.Error)
 			}
 			// The bound, what may be made between two measurings, and what the
-			// collector has not taken yet.
-			if grown > 8*most {
+			// collector has not taken yet, which on a busy machine is the most of it.
+			if grown > 16*most {
 				t.Errorf("the heap grew by %d MiB", grown>>20)
 			}
 			if took > 20*time.Second {
