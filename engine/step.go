@@ -42,7 +42,8 @@ type Preparer interface {
 
 // Recoverer is an effect that can tell, by evidence, what became of an attempt
 // that has begun and of which no outcome is known: after a power cut, or when
-// Run failed with ErrUnknown. An effect without it is attempted again.
+// Run failed with a StepError that is Unknown. After a power cut an effect
+// without it is attempted again; after an Unknown one it is not.
 type Recoverer interface {
 	Recover(ctx context.Context, a Args) (Recovery, error)
 }

@@ -1,7 +1,5 @@
 package tag
 
-import "fmt"
-
 // Type is the data type of a tag at its device, as the configuration names it.
 type Type uint8
 
@@ -29,16 +27,6 @@ const (
 func Types() []string {
 	return []string{"bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64",
 		"float32", "float64", "string", "bytes", "bcd16", "bcd32"}
-}
-
-// ParseType returns the Type of a configured name.
-func ParseType(s string) (Type, error) {
-	for i, n := range Types() {
-		if n == s {
-			return Type(i + 1), nil
-		}
-	}
-	return TypeAny, fmt.Errorf("type %q is unknown, allowed are %v", s, Types())
 }
 
 // String returns the configured name; "any" for TypeAny.
