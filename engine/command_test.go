@@ -15,7 +15,7 @@ import (
 // gated is a workflow of n writes, each of which waits for the device's gate.
 func gated(d *device, n int64) engine.Workflow {
 	wf := chain(d, n)
-	d.block = make(chan struct{})
+	d.block, d.atGate = make(chan struct{}), make(chan struct{}, n)
 	return wf
 }
 
@@ -89,7 +89,7 @@ func TestStopAndAbort(t *testing.T) {
 		d := &device{}
 		b := boot(t, t.TempDir(), engine.Config{}, journal.Options{}, gated(d, 3))
 		id := b.start(engine.StartRequest{Workflow: "chain"})
-		b.await(id, func(i engine.RunInfo) bool { return i.CurrentStep == "dev.write" })
+		<-d.atGate // before that an ABORT keeps the write from being sent
 		rc := b.command(id, c.word)
 		b.await(id, isState(c.word.Next(isa88.Running)))
 		close(d.block) // the write on the wire ends: its outcome must be known

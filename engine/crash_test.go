@@ -48,7 +48,7 @@ func TestStopSurvivesCrash(t *testing.T) {
 		wf := gated(d, 3)
 		b := boot(t, dir, engine.Config{}, o, wf)
 		id := b.start(engine.StartRequest{Workflow: "chain"})
-		b.await(id, func(i engine.RunInfo) bool { return i.CurrentStep == "dev.write" })
+		<-d.atGate // before that an ABORT keeps the write from being sent
 		rc := b.command(id, word)
 		close(d.block)
 		<-cut

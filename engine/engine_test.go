@@ -26,6 +26,7 @@ type device struct {
 	writes []int64
 	refuse error
 	block  chan struct{} // when set, a write waits for it
+	atGate chan struct{} // when set, gets a token for each write that waits for block
 }
 
 func (d *device) set(v int64) {
@@ -66,9 +67,13 @@ func (s writeStep) Run(ctx context.Context, a engine.Args) (any, error) {
 		return nil, err
 	}
 	s.d.mu.Lock()
-	refuse, block := s.d.refuse, s.d.block
+	refuse, block, atGate := s.d.refuse, s.d.block, s.d.atGate
 	s.d.mu.Unlock()
 	if block != nil {
+		select {
+		case atGate <- struct{}{}:
+		default: // nobody asks for more
+		}
 		<-block
 	}
 	if refuse != nil {
