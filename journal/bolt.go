@@ -112,13 +112,7 @@ func (s *boltStore) Commit(ops []op) error {
 			}
 			b.FillPercent = fillPercent
 			for _, o := range ops {
-				var err error
-				if o.value == nil {
-					err = b.Delete(o.key)
-				} else {
-					err = b.Put(o.key, o.value)
-				}
-				if err != nil {
+				if err := apply(b, o); err != nil {
 					return err
 				}
 			}
@@ -127,6 +121,27 @@ func (s *boltStore) Commit(ops []op) error {
 	})
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", s.name, err)
+	}
+	return nil
+}
+
+// apply carries out one operation. A cursor is set anew after each removal: one
+// that goes on after it would skip the entry behind. It is set to where it was,
+// so that it does not pass again through all that has become empty before.
+func apply(b *bbolt.Bucket, o op) error {
+	switch o.kind {
+	case opPut:
+		return b.Put(o.key, o.value)
+	case opRemove:
+		return b.Delete(o.key)
+	}
+	c := b.Cursor()
+	var at []byte
+	for k, _ := c.Seek(o.key); k != nil && bytes.Compare(k, o.value) < 0; k, _ = c.Seek(at) {
+		at = append(at[:0], k...)
+		if err := c.Delete(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

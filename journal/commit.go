@@ -70,13 +70,12 @@ func sealAll(ops []op, buf []byte, sizes []opSize, serial uint64) []op {
 	for _, s := range sizes {
 		key := buf[:s.key:s.key]
 		buf = buf[s.key:]
-		var value []byte
-		if s.value >= 0 {
-			value = buf[:s.value:s.value]
-			buf = buf[s.value:]
+		value := buf[:s.value:s.value]
+		buf = buf[s.value:]
+		if s.kind == opPut {
 			seal(key, value, serial)
 		}
-		ops = append(ops, op{key, value})
+		ops = append(ops, op{s.kind, key, value})
 	}
 	return ops
 }

@@ -3,8 +3,9 @@ package journal
 import "encoding/binary"
 
 // opSize is the shape of one operation within an encoded run of bytes: its
-// key, then its value. A value of -1 bytes removes the key.
+// key, then its value.
 type opSize struct {
+	kind  opKind
 	key   int32
 	value int32
 }
@@ -32,11 +33,11 @@ func (e *encoder) value() {
 }
 
 func (e *encoder) put() {
-	e.ops = append(e.ops, opSize{int32(e.mid - e.start), int32(len(e.buf) - e.mid)})
+	e.ops = append(e.ops, opSize{opPut, int32(e.mid - e.start), int32(len(e.buf) - e.mid)})
 }
 
 func (e *encoder) remove() {
-	e.ops = append(e.ops, opSize{int32(len(e.buf) - e.start), -1})
+	e.ops = append(e.ops, opSize{opRemove, int32(len(e.buf) - e.start), 0})
 }
 
 // putRaw and removeRaw are for callers that have the whole key at hand.
@@ -52,6 +53,12 @@ func (e *encoder) removeRaw(key []byte) {
 	e.key()
 	e.buf = append(e.buf, key...)
 	e.remove()
+}
+
+// removeRange removes every key with from <= key < to.
+func (e *encoder) removeRange(from, to []byte) {
+	e.buf = append(append(e.buf, from...), to...)
+	e.ops = append(e.ops, opSize{opRemoveRange, int32(len(from)), int32(len(to))})
 }
 
 // change encodes c. amend numbers a replaced summary: each has a key of its

@@ -193,7 +193,7 @@ func (s *salvaged) take(e element, serial uint64) bool {
 		return false
 	}
 	s.serials[string(e.key)] = serial
-	s.batch = append(s.batch, op{clone(e.key), clone(e.value)})
+	s.batch = append(s.batch, op{opPut, clone(e.key), clone(e.value)})
 	s.size += len(e.key) + len(e.value)
 	if s.size >= 1<<20 {
 		s.flush()

@@ -87,7 +87,7 @@ func (j *Journal) createFile(name string, fill func(s store) (uint64, error), re
 		key := []byte(keyFormat)
 		value := append(make([]byte, sealLen), binary.BigEndian.AppendUint32(nil, formatVersion)...)
 		seal(key, value, serial)
-		err = s.Commit([]op{{key, value}})
+		err = s.Commit([]op{{opPut, key, value}})
 	}
 	if err = errors.Join(err, s.Close()); err == nil && ready != nil {
 		err = ready()

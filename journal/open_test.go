@@ -128,7 +128,7 @@ func TestLaterVersion(t *testing.T) {
 			key := []byte(keyFormat)
 			value := append(make([]byte, sealLen), binary.BigEndian.AppendUint32(nil, formatVersion+1)...)
 			seal(key, value, 1)
-			if err := errors.Join(s.Commit([]op{{key, value}}), s.Close()); err != nil {
+			if err := errors.Join(s.Commit([]op{{opPut, key, value}}), s.Close()); err != nil {
 				t.Fatal(err)
 			}
 		}

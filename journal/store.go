@@ -1,7 +1,17 @@
 package journal
 
-// op is one change of a store: a put, or a removal when value is nil.
+// opKind says what an operation does.
+type opKind uint8
+
+const (
+	opPut         opKind = iota // key gets value
+	opRemove                    // key goes; that there is none is no error
+	opRemoveRange               // every key with key <= k < value goes
+)
+
+// op is one change of a store.
 type op struct {
+	kind       opKind
 	key, value []byte
 }
 
