@@ -12,6 +12,8 @@ import (
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"holdfast/journal/disk"
 )
 
 const (
@@ -39,6 +41,8 @@ type boltStore struct {
 	file   *os.File    // what db has open
 	name   string      // of the file, for messages
 	broken atomic.Bool // bbolt has panicked, and may hold its locks for ever
+
+	before func(ops []op) error // tests: called before each commit; its error is that of the commit
 }
 
 // openBolt opens path, which must exist with its bucket, or, with create, makes
@@ -104,6 +108,11 @@ func (s *boltStore) guard(f func() error) (err error) {
 }
 
 func (s *boltStore) Commit(ops []op) error {
+	if s.before != nil {
+		if err := s.before(ops); err != nil {
+			return err
+		}
+	}
 	err := s.guard(func() error {
 		return s.db.Update(func(tx *bbolt.Tx) error {
 			b := tx.Bucket([]byte(bucketName))
@@ -146,24 +155,51 @@ func apply(b *bbolt.Bucket, o op) error {
 	return nil
 }
 
-func (s *boltStore) view(f func(b *bbolt.Bucket)) error {
-	err := s.guard(func() error {
-		return s.db.View(func(tx *bbolt.Tx) error {
-			b := tx.Bucket([]byte(bucketName))
-			if b == nil {
-				return errors.New("its bucket is gone")
-			}
-			f(b)
-			return nil
-		})
+// reading is a state of the file that is being read; read must be called once.
+type reading struct {
+	s  *boltStore
+	tx *bbolt.Tx
+}
+
+// begin begins to read the newest state.
+func (s *boltStore) begin() (r reading, err error) {
+	err = s.guard(func() error {
+		r.s = s
+		r.tx, err = s.db.Begin(false)
+		return err
 	})
+	return r, s.readError(err)
+}
+
+func (s *boltStore) readError(err error) error {
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, berrors.ErrDatabaseNotOpen):
 		return ErrClosed
-	case err != nil:
-		return fmt.Errorf("cannot read %s: %w", s.name, err)
 	}
-	return nil
+	return fmt.Errorf("cannot read %s: %w", s.name, err)
+}
+
+// read calls f with the bucket, and ends the reading.
+func (r reading) read(f func(b *bbolt.Bucket)) error {
+	return r.s.readError(r.s.guard(func() (err error) {
+		defer func() { err = errors.Join(err, r.tx.Rollback()) }()
+		b := r.tx.Bucket([]byte(bucketName))
+		if b == nil {
+			return errors.New("its bucket is gone")
+		}
+		f(b)
+		return nil
+	}))
+}
+
+func (s *boltStore) view(f func(b *bbolt.Bucket)) error {
+	r, err := s.begin()
+	if err != nil {
+		return err
+	}
+	return r.read(f)
 }
 
 func (s *boltStore) Get(key []byte) (value []byte, err error) {
@@ -180,6 +216,12 @@ func (s *boltStore) Scan(from, to []byte, f func(key, value []byte) bool) error 
 			}
 		}
 	})
+}
+
+// noRoom reports whether a commit failed for want of room, and nothing of it
+// is in the file: on the device, in a quota, within the file's own bound.
+func noRoom(err error) bool {
+	return disk.Full(err) || errors.Is(err, berrors.ErrMaxSizeReached)
 }
 
 // lastCommit returns the number of the newest transaction.

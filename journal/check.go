@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 
 	"go.etcd.io/bbolt"
+
+	"holdfast/journal/disk"
+	"holdfast/journal/wal"
 )
 
 // Check reads both files of the journal in dir through and changes nothing: the
@@ -28,53 +31,117 @@ func Check(dir string) (Report, error) {
 }
 
 func check(dir string) (Report, error) {
-	m, marked, err := readMarker(dir)
+	folder := disk.At(dir)
+	m, marked, err := readMarker(folder)
 	if err != nil {
 		return Report{}, err
 	}
-	if m.version > formatVersion {
-		return Report{}, fmt.Errorf("format %d, this one knows %d: %w", m.version, formatVersion, ErrVersion)
+	if marked && m.version != formatVersion {
+		return Report{}, otherFormat(markerName, m.version)
 	}
-	c := checker{Report: Report{Clean: true, Interrupted: !marked || !m.clean}}
+	c := checker{Report: Report{Clean: true, Interrupted: !marked || !m.closed()}}
 	c.live, c.ended = make(map[uint64]*checkedRun), make(map[uint64]*checkedRun)
-	for _, f := range []struct {
-		name  string
-		visit func(key, payload []byte) error
-	}{{historyName, c.historyEntry}, {liveName, c.liveEntry}} {
-		path := filepath.Join(dir, f.name)
-		none, err := missing(path)
-		if err != nil {
-			return Report{}, err
-		}
-		if none {
-			c.say("%s is missing or empty", f.name)
-			continue
-		}
-		in, err := inspectFile(path, func(key, value []byte) {
-			if err := f.visit(key, value[sealLen:]); err != nil {
-				c.say("%s: %s: %v", f.name, describe(key), err)
-			}
-		})
-		if err != nil {
-			return Report{}, err
-		}
-		if in.format > formatVersion {
-			return Report{}, fmt.Errorf("%s: format %d, this one knows %d: %w", f.name, in.format, formatVersion, ErrVersion)
-		}
-		if in.format == 0 {
-			c.say("%s: the format version is missing", f.name)
-		}
-		for _, fault := range in.faults {
-			c.say("%s: %s", f.name, fault)
-		}
-		if len(in.faults) == 0 {
-			if err := c.bbolt(path); err != nil {
-				return Report{}, err
-			}
-		}
+	history, err := c.file(dir, historyName, c.historyEntry)
+	if err != nil {
+		return Report{}, err
 	}
+	// What the log has is put over the entries of the live file.
+	entries := newOverlay()
+	live, err := c.file(dir, liveName, func(key, payload []byte) error {
+		entries.apply(op{opPut, clone(key), append(make([]byte, sealLen), payload...)})
+		return nil
+	})
+	if err != nil {
+		return Report{}, err
+	}
+	if err := c.log(folder, m, live, history, entries); err != nil {
+		return Report{}, err
+	}
+	entries.entries.Scan(func(e overlaid) bool {
+		if e.value == nil {
+			return true
+		}
+		if err := c.liveEntry(e.key, e.value[sealLen:]); err != nil {
+			c.say("%s: %s: %v", liveName, describe(e.key), err)
+		}
+		return true
+	})
 	c.compare()
 	return c.Report, nil
+}
+
+// file reads one of the databases through.
+func (c *checker) file(dir, name string, visit func(key, payload []byte) error) (*inspection, error) {
+	path := filepath.Join(dir, name)
+	none, err := missing(path)
+	if err != nil {
+		return nil, err
+	}
+	if none {
+		c.say("%s is missing or empty", name)
+		return &inspection{}, nil
+	}
+	in, err := inspectFile(path, func(key, value []byte) {
+		if err := visit(key, value[sealLen:]); err != nil {
+			c.say("%s: %s: %v", name, describe(key), err)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	switch in.format {
+	case formatVersion:
+	case 0:
+		c.say("%s: the format version is missing", name)
+	default:
+		return nil, otherFormat(name, int(in.format))
+	}
+	if in.damagedMeta != "" {
+		in.faults = append(in.faults, in.damagedMeta)
+	}
+	for _, fault := range in.faults {
+		c.say("%s: %s", name, fault)
+	}
+	if len(in.faults) == 0 {
+		err = c.bbolt(path)
+	}
+	return in, err
+}
+
+// log reads the log, and compares it with the files.
+func (c *checker) log(folder disk.Folder, m marker, live, history *inspection, entries *overlay) error {
+	id, err := belongs(m, live.origin, history.origin)
+	if err != nil {
+		c.say("%v", err)
+		return nil
+	}
+	found, err := wal.Read(folder, id)
+	if err != nil {
+		return err
+	}
+	for _, f := range found.Frames {
+		if f.Seq <= live.sequence {
+			continue
+		}
+		whole := readFrame(f.Body, func(o op) {
+			if o.kind == opPut {
+				if _, _, err := unseal(o.key, o.value); err != nil {
+					c.say("frame %d of the log: %s: %v", f.Seq, describe(o.key), err)
+				}
+			}
+			entries.apply(o)
+		})
+		if !whole {
+			c.say("frame %d of the log cannot be read", f.Seq)
+		}
+	}
+	j := &Journal{report: c.Report}
+	lost := j.losses(m, found, live.sequence, history.sequence)
+	c.Report = j.report
+	for _, what := range lost {
+		c.say("lost: %s", what)
+	}
+	return nil
 }
 
 type checkedRun struct {
@@ -101,7 +168,7 @@ func (c *checker) liveEntry(key, payload []byte) error {
 	run, part, ok := splitRunKey(key)
 	if !ok {
 		switch {
-		case string(key) == keyFormat:
+		case key[0] == keyFormat[0]:
 		case string(key) == keyFloor && len(payload) == 8:
 		case key[0] == tableID && len(key) > 1 && len(payload) == 8:
 			entryOf(c.live, binary.BigEndian.Uint64(payload)).indexed = string(key[1:])
@@ -136,7 +203,7 @@ func (c *checker) liveEntry(key, payload []byte) error {
 
 func (c *checker) historyEntry(key, payload []byte) error {
 	switch {
-	case string(key) == keyFormat:
+	case key[0] == keyFormat[0]:
 	case len(key) == 9 && key[0] == tableEnded:
 		run := ^binary.BigEndian.Uint64(key[1:])
 		h, _, err := decodeEnded(run, payload)

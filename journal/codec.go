@@ -43,6 +43,10 @@ func unseal(key, value []byte) (payload []byte, serial uint64, err error) {
 	return value[sealLen:], binary.BigEndian.Uint64(value[4:]), nil
 }
 
+func appendUint64(b []byte, n uint64) []byte { return binary.BigEndian.AppendUint64(b, n) }
+
+func readUint64(b []byte) uint64 { return binary.BigEndian.Uint64(b) }
+
 func appendTime(b []byte, t time.Time) []byte { return binary.AppendVarint(b, t.UnixMilli()) }
 
 func appendBytes(b, data []byte) []byte {

@@ -89,7 +89,6 @@ func (j *Journal) write(ops []op, n int) error {
 		j.q.mu.Lock()
 		j.q.stop(j.failure)
 		j.q.mu.Unlock()
-		j.log.Error("journal accepts nothing more", "error", err)
 		return j.failure
 	}
 	j.stats.commits.Add(1)

@@ -30,13 +30,17 @@ type inspection struct {
 	meta meta
 
 	// What was found.
-	faults   []string // in words; none: bbolt can be given the file
-	lost     []span   // entries with these keys may be missing
-	rootless bool     // nothing leads to the tree: every page must be looked at
-	behind   bool     // one meta is damaged: the newest commit may be missing
-	format   uint32   // highest format version seen
-	highest  uint64   // serial
-	entries  int
+	faults      []string // in words; none: bbolt can be given the file
+	damagedMeta string   // one meta is damaged, in words: bbolt goes on from the other
+	lost        []span   // entries with these keys may be missing
+	rootless    bool     // nothing leads to the tree: every page must be looked at
+	behind      bool     // one meta is damaged: the newest commit may be missing
+	format      uint32   // highest format version seen
+	origin      origin   // what the file says of itself
+	sequence    uint64   // which frames it says it has, or has seen
+	written     uint64   // serial of the commit that said so
+	highest     uint64   // serial
+	entries     int
 
 	met    []bool // pages that the tree leads to
 	free   []bool // pages listed as free; nil: the list is damaged
@@ -52,9 +56,17 @@ func inspectFile(path string, visit func(key, value []byte)) (*inspection, error
 	return inspectWith(path, visit, (*inspection).run)
 }
 
-// quickLook reads the metas only.
+// quickLook reads the metas, and what the file says of itself.
 func quickLook(path string) (*inspection, error) {
-	return inspectWith(path, nil, (*inspection).metas)
+	return inspectWith(path, nil, func(in *inspection) {
+		in.metas()
+		if in.rootless {
+			return
+		}
+		for _, key := range []string{keyFormat, keyIdentity, keySequence} {
+			in.find([]byte(key))
+		}
+	})
 }
 
 func inspectWith(path string, visit func(key, value []byte), look func(*inspection)) (*inspection, error) {
@@ -120,7 +132,7 @@ func (in *inspection) metas() {
 			if err != nil {
 				perr = err
 			}
-			in.fault("meta page %d: %v", i, perr)
+			in.damagedMeta = fmt.Sprintf("meta page %d: %v", i, perr)
 			continue
 		}
 		sound = append(sound, m)
@@ -128,6 +140,7 @@ func (in *inspection) metas() {
 	switch len(sound) {
 	case 0:
 		in.rootless = true
+		in.fault("both meta pages are damaged")
 		return
 	case 1:
 		in.meta, in.behind = sound[0], true
@@ -165,6 +178,51 @@ func (in *inspection) root() {
 	}
 	if in.gap {
 		in.lose(in.last, nil)
+	}
+}
+
+// find looks for one key along the tree, and notes its entry. What is damaged on
+// the way is left to who reads the file through.
+func (in *inspection) find(key []byte) {
+	b, err := in.read(in.meta.root)
+	if err != nil {
+		return
+	}
+	top, err := parseLeaf(b)
+	if err != nil || len(top) != 1 || !top[0].bucket || len(top[0].value) < bucketLen {
+		return
+	}
+	value := top[0].value
+	if root := le.Uint64(value); root != 0 {
+		b, err = in.read(root)
+	} else {
+		b = value[bucketLen:]
+	}
+	for depth := 0; err == nil && pageFlags(b) == flagBranch && depth < 64; depth++ {
+		var below []branch
+		if below, err = parseBranch(b); err != nil {
+			return
+		}
+		i := 0
+		for i+1 < len(below) && bytes.Compare(below[i+1].key, key) <= 0 {
+			i++
+		}
+		b, err = in.read(below[i].page)
+	}
+	if err != nil {
+		return
+	}
+	leaf, err := parseLeaf(b)
+	if err != nil {
+		return
+	}
+	for _, e := range leaf {
+		if bytes.Equal(e.key, key) {
+			if _, serial, err := unseal(e.key, e.value); err == nil {
+				in.note(e, serial)
+				in.tell(e)
+			}
+		}
 	}
 }
 
@@ -253,6 +311,7 @@ func (in *inspection) leaf(id uint64, b, from, to []byte) {
 func (in *inspection) accept(e element, serial uint64) {
 	in.entries++
 	in.note(e, serial)
+	in.tell(e)
 	in.visit(e.key, e.value)
 }
 
@@ -261,6 +320,19 @@ func (in *inspection) note(e element, serial uint64) {
 	in.highest = max(in.highest, serial)
 	if string(e.key) == keyFormat && len(e.value) >= sealLen+4 {
 		in.format = max(in.format, binary.BigEndian.Uint32(e.value[sealLen:]))
+	}
+}
+
+// tell keeps what the file says of itself, in an entry that the tree leads to.
+func (in *inspection) tell(e element) {
+	payload := e.value[sealLen:]
+	switch string(e.key) {
+	case keyIdentity:
+		in.origin = originOf(payload)
+	case keySequence:
+		if seq, err := sequenceOf(payload); err == nil {
+			in.sequence, in.written = seq, binary.BigEndian.Uint64(e.value[4:])
+		}
 	}
 }
 

@@ -9,6 +9,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"holdfast/journal/disk"
+	"holdfast/journal/wal"
 )
 
 // What callers branch on.
@@ -53,18 +58,28 @@ type Options struct {
 	// must not call the journal.
 	BeforeAppend func(n uint64, c Change) error
 
-	wrap func(name string, s store) store // tests: a store that fails or is slow
+	// LogBytes is how long a segment of the log is, of which there are three, and
+	// bounds the memory for what is not in journal.db yet. Zero: 8 MiB, less on a
+	// small file system. A log that is there keeps its size.
+	LogBytes int64
+
+	wrap       func(name string, s store) store // tests: a store that fails or is slow
+	beforeDown func(ops []op) error             // tests: the log's checkpoints fail
+	folder     disk.Folder                      // tests: the files of the journal's own
 }
 
 // Journal is open between Open and Close. Its methods may be called by any
 // goroutine; a Writer belongs to one at a time.
 type Journal struct {
-	dir  string
-	opts Options
-	log  *slog.Logger
-	lock *os.File
+	dir    string
+	folder disk.Folder
+	id     wal.Identity
+	opts   Options
+	log    *slog.Logger
+	lock   *os.File
 
 	live, history         store
+	logged                *logStore  // live, with the log
 	liveFile, historyFile *boltStore // below them
 
 	q         *queue
@@ -90,7 +105,10 @@ type Journal struct {
 // ErrLocked when another process has the journal, and rather than begin a new
 // journal where one was.
 func Open(dir string, o Options) (*Journal, error) {
-	j := &Journal{dir: dir, opts: o, log: o.Log, committed: make(chan struct{})}
+	j := &Journal{dir: dir, folder: o.folder, opts: o, log: o.Log, committed: make(chan struct{})}
+	if j.folder == nil {
+		j.folder = disk.At(dir)
+	}
 	if j.log == nil {
 		j.log = slog.New(slog.DiscardHandler)
 	}
@@ -98,7 +116,7 @@ func Open(dir string, o Options) (*Journal, error) {
 		soon: orDefault(o.SoonWithin, 5*time.Millisecond), later: orDefault(o.LaterWithin, time.Second),
 		queueOps: 1 << 16, queueBytes: 16 << 20,
 		flushOps: 4096, flushBytes: 1 << 20,
-		commitOps: 4096, commitBytes: 1 << 20,
+		commitOps: 4096, commitBytes: commitBytes,
 	})
 	j.mover = newMover(j, orDefault(o.MoveWithin, time.Second))
 	if err := j.open(); err != nil {
@@ -116,11 +134,38 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
+// commitBytes bounds one transaction of the live file, and so one frame of the
+// log, but for a single Change that is longer.
+const commitBytes = 1 << 20
+
+const (
+	segmentDefault = 8 << 20
+	segmentLeast   = 256 << 10
+)
+
+// segmentBytes is how long the segments of a new log are.
+func (j *Journal) segmentBytes() int64 {
+	size := j.opts.LogBytes
+	if size <= 0 {
+		size = segmentDefault
+		// All three take at most a quarter of the file system.
+		var st unix.Statfs_t
+		if unix.Statfs(j.dir, &st) == nil && st.Blocks > 0 {
+			size = min(size, int64(st.Blocks)*int64(st.Bsize)/4/wal.Segments)
+		}
+	}
+	return max(size, segmentLeast) / wal.Page * wal.Page
+}
+
 func (j *Journal) path(name string) string { return filepath.Join(j.dir, name) }
 
 // release closes the files and gives up the lock.
 func (j *Journal) release() error {
 	var errs []error
+	if j.logged != nil {
+		_, err := j.logged.Close()
+		errs = append(errs, err)
+	}
 	for _, f := range []*boltStore{j.historyFile, j.liveFile} {
 		if f != nil {
 			errs = append(errs, f.Close())
@@ -153,10 +198,24 @@ func (j *Journal) close() error {
 	if err == nil && !errors.Is(reason, ErrClosed) {
 		err = reason
 	}
-	if err == nil {
-		err = j.markClean()
+	inOrder, lerr := j.logged.Close()
+	j.logged = nil
+	if err == nil && lerr != nil {
+		err = failed(lerr)
+	}
+	if err == nil && inOrder {
+		err = writeMarker(j.folder, marker{id: j.id, state: stateClosed, seq: j.serial, history: j.mover.serial})
 	}
 	return errors.Join(err, j.release())
+}
+
+// fail ends acceptance for good: what becomes of the log behind it is not known.
+func (j *Journal) fail(err error) {
+	j.q.mu.Lock()
+	j.q.stop(failed(err))
+	j.q.mu.Unlock()
+	j.q.flush()
+	j.log.Error("journal accepts nothing more", "error", err)
 }
 
 // Dir returns the folder that the journal lies in.

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"holdfast/journal/wal"
 )
 
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.UTC)
@@ -19,6 +21,9 @@ func open(t testing.TB, o Options) *Journal { t.Helper(); return openIn(t, t.Tem
 
 func openIn(t testing.TB, dir string, o Options) *Journal {
 	t.Helper()
+	if o.LogBytes == 0 {
+		o.LogBytes = 1 // the least
+	}
 	j, err := Open(dir, o)
 	if err != nil {
 		t.Fatal(err)
@@ -369,7 +374,7 @@ func TestStats(t *testing.T) {
 	if s.Commits != 3 || s.Records != 4 || s.ToMove != 1 || s.Moved != 0 || s.Queued != 0 {
 		t.Errorf("got %+v", s)
 	}
-	if s.PageBytes < 3*2*pageSize || s.LiveBytes < 4*pageSize || s.HistoryBytes < 4*pageSize || s.ValueBytes < 100 {
+	if s.LogWritten != 3*wal.Page || s.Checkpoints != 0 || s.LiveBytes < 4*pageSize || s.HistoryBytes < 4*pageSize || s.ValueBytes < 100 {
 		t.Errorf("got %+v", s)
 	}
 	moved(t, j)

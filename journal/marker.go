@@ -4,116 +4,94 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
+
+	"holdfast/journal/disk"
+	"holdfast/journal/wal"
 )
 
-// markerName is a small text file beside the two others. That it is there says
-// that a journal was here; what it says tells whether it was closed in order.
+// markerName is a small text file beside the others. That it is there says that
+// a journal was here; what it says tells which, whether it was closed in order,
+// and how far it had come.
 const markerName = "journal.marker"
 
-// formatVersion is that of both files. A program opens what is of its own
-// version or older.
-const formatVersion = 1
+// formatVersion is that of all files. A program opens what is of its own version.
+const formatVersion = 2
+
+// The states that a marker tells.
+const (
+	stateNew    = "new"    // the files are being made
+	stateOpen   = "open"   // since then a process has the journal, or was ended
+	stateClosed = "closed" // in order: nothing is missing in the files
+)
 
 // marker is the content of the marker file.
 type marker struct {
-	version       int
-	clean         bool
-	live, history uint64 // newest transactions, when clean
+	version int
+	id      wal.Identity
+	state   string
+	seq     uint64 // last frame of the log when it was written
+	history uint64 // serial of the last commit of the history then
 }
 
+func (m marker) closed() bool { return m.state == stateClosed }
+
 func (m marker) encode() []byte {
-	state := "open"
-	if m.clean {
-		state = "closed"
-	}
-	text := fmt.Sprintf("holdfast journal %d\n%s live %d history %d\n", m.version, state, m.live, m.history)
+	text := fmt.Sprintf("holdfast journal %d\nid %s\n%s frame %d history %d\n", m.version, identityText(m.id), m.state, m.seq, m.history)
 	return fmt.Appendf(nil, "%scrc %08x\n", text, crc32.Checksum([]byte(text), castagnoli))
 }
 
 // readMarker returns the marker; exists is false if there is none. One that
 // cannot be read says that a journal was here, and nothing else.
-func readMarker(dir string) (m marker, exists bool, err error) {
-	b, err := os.ReadFile(filepath.Join(dir, markerName))
+func readMarker(d disk.Folder) (m marker, exists bool, err error) {
+	f, err := d.Open(markerName, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return marker{}, false, nil
+	}
+	var b []byte
+	if err == nil {
+		b, err = io.ReadAll(io.NewSectionReader(f, 0, 4096))
+		err = errors.Join(err, f.Close())
 	}
 	if err != nil {
 		return marker{}, false, fmt.Errorf("cannot read the marker: %w", err)
 	}
-	var state string
-	if _, err := fmt.Sscanf(string(b), "holdfast journal %d\n%s live %d history %d\n", &m.version, &state, &m.live, &m.history); err != nil {
-		// A later format may say other things below its first line.
-		var later marker
-		if _, err := fmt.Sscanf(string(b), "holdfast journal %d\n", &later.version); err == nil && later.version > formatVersion {
-			return later, true, nil
-		}
-		return marker{version: formatVersion}, true, nil
+	if m, ok := parseMarker(string(b)); ok {
+		return m, true, nil
 	}
-	m.clean = state == "closed"
-	if m.version <= formatVersion && string(m.encode()) != string(b) {
-		return marker{version: formatVersion}, true, nil
+	// Another format may say other things below its first line.
+	var other marker
+	if _, err := fmt.Sscanf(string(b), "holdfast journal %d\n", &other.version); err == nil && other.version != formatVersion {
+		return other, true, nil
 	}
-	return m, true, nil
+	return marker{version: formatVersion, state: stateOpen}, true, nil
+}
+
+func parseMarker(text string) (m marker, ok bool) {
+	var id []byte
+	_, err := fmt.Sscanf(text, "holdfast journal %d\nid %x\n%s frame %d history %d\n", &m.version, &id, &m.state, &m.seq, &m.history)
+	if err != nil || m.version != formatVersion || len(id) != len(m.id) {
+		return marker{}, false
+	}
+	m.id = wal.Identity(id)
+	known := m.state == stateNew || m.state == stateOpen || m.state == stateClosed
+	return m, known && string(m.encode()) == text
 }
 
 // writeMarker replaces the marker, all or nothing.
-func writeMarker(dir string, m marker) error {
+func writeMarker(d disk.Folder, m marker) error {
 	m.version = formatVersion
-	if err := replaceFile(filepath.Join(dir, markerName), m.encode()); err != nil {
+	if err := disk.Replace(d, markerName, newSuffix, m.encode()); err != nil {
 		return fmt.Errorf("cannot write the marker: %w", err)
 	}
 	return nil
 }
 
-// markClean says in the marker that both files are as they should be.
-func (j *Journal) markClean() error {
-	live, err := j.liveFile.lastCommit()
-	if err != nil {
-		return err
-	}
-	history, err := j.historyFile.lastCommit()
-	if err != nil {
-		return err
-	}
-	return writeMarker(j.dir, marker{clean: true, live: live, history: history})
-}
-
-// replaceFile puts content at path, durable, so that at any time the old or the
-// new is there.
-func replaceFile(path string, content []byte) (err error) {
-	f, err := os.OpenFile(path+newSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return rename(path+newSuffix, path)
-}
-
 // newSuffix marks files that are not complete.
 const newSuffix = ".new"
-
-// rename is os.Rename, durable.
-func rename(from, to string) error {
-	if err := os.Rename(from, to); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(to))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
 
 // missing reports whether there is nothing at path, or a file of no bytes.
 func missing(path string) (bool, error) {
@@ -127,11 +105,11 @@ func missing(path string) (bool, error) {
 	return fi.Size() == 0, nil
 }
 
-// gone is the error for a file that should be there.
-func gone(dir string, names []string) error {
-	return fmt.Errorf("%s missing or empty, but %s says that a journal was here: restore the files from a backup, "+
-		"or, to give up every run and begin anew, remove %s",
-		strings.Join(names, " and ")+isAre(names), markerName, filepath.Join(dir, markerName))
+// gone is the error for files that should be there, as another one says.
+func gone(dir string, names []string, witness string) error {
+	return fmt.Errorf("%s missing or empty, but %s says that a journal was here: restore the files from a backup (holdfast journal restore), "+
+		"or, to give up every run and begin anew, move all files away from %s",
+		strings.Join(names, " and ")+isAre(names), witness, dir)
 }
 
 func isAre(names []string) string {

@@ -7,6 +7,9 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"holdfast/journal/disk"
+	"holdfast/journal/wal"
 )
 
 // runSkip is how many run numbers are left out after a loss, so that no number
@@ -18,41 +21,45 @@ const readThrough = 64 << 20
 
 // examine reads the files through and mends those that are not sound. The
 // history comes first: mending the live file asks it which runs have ended.
-func (j *Journal) examine(m marker) error {
-	for _, f := range []struct {
-		name   string
-		closed uint64
-		mend   func(s *salvaged) error
-	}{
-		{historyName, m.history, j.mendHistory},
-		{liveName, m.live, j.mendLive},
-	} {
-		// The live file is always read through. The history, when it is long and
-		// was closed in order, only when it is not what was closed: 1 GB takes
-		// some seconds from a cold disk.
-		in, err := quickLook(j.path(f.name))
-		if err != nil {
+func (j *Journal) examine(m marker, looks map[string]*inspection, found *wal.Found) error {
+	// The history, when it is long and was closed in order, is read through only
+	// when it is not what was closed: 1 GB takes some seconds from a cold disk.
+	in := looks[historyName]
+	if in.pages <= readThrough/pageSize || !m.closed() || len(in.faults) > 0 || in.written != m.history {
+		if err := j.examineFile(historyName, roleHistory, m, nil, j.mendHistory); err != nil {
 			return err
 		}
-		if f.name == liveName || in.pages <= readThrough/pageSize || !m.clean || len(in.faults) > 0 || in.meta.tx != f.closed {
-			if in, err = inspectFile(j.path(f.name), nil); err != nil {
-				return err
-			}
-		}
-		if in.format > formatVersion {
-			return fmt.Errorf("%s: format %d, this one knows %d: %w", f.name, in.format, formatVersion, ErrVersion)
-		}
-		if m.clean && in.meta.tx == f.closed {
-			in.behind = false // the damaged meta is the older one
-		}
-		if len(in.faults) > 0 {
-			if err := j.salvage(f.name, in, f.mend); err != nil {
-				return fmt.Errorf("cannot mend %s: %w", f.name, err)
-			}
-		} else if m.clean && in.meta.tx != f.closed {
-			j.report.say("%s is not the file that was closed (commit %d, was %d): it was replaced by a copy, or its newest commits are lost",
-				f.name, in.meta.tx, f.closed)
-		}
+	}
+	return j.examineFile(liveName, roleLive, m, found, j.mendLive)
+}
+
+// examineFile reads one file through. found is the log of the live file.
+func (j *Journal) examineFile(name string, role byte, m marker, found *wal.Found, mend func(s *salvaged) error) error {
+	in, err := inspectFile(j.path(name), nil)
+	if err != nil {
+		return err
+	}
+	if in.format != 0 && in.format != formatVersion {
+		return otherFormat(name, int(in.format))
+	}
+	switch {
+	case in.damagedMeta == "":
+	case role == roleLive && len(in.faults) == 0:
+		// The meta that is left leads to the state before, and the log has
+		// everything since then: its segments wait for two metas.
+		j.report.say("%s: %s; the log has what it led to", name, in.damagedMeta)
+		in.behind = false
+	case m.closed() && in.written == m.history:
+		in.behind = false // the damaged meta is the older one
+		fallthrough
+	default:
+		in.faults = append(in.faults, in.damagedMeta)
+	}
+	if len(in.faults) == 0 {
+		return nil
+	}
+	if err := j.salvage(name, role, m.id, in, found, mend); err != nil {
+		return fmt.Errorf("cannot mend %s: %w", name, err)
 	}
 	return nil
 }
@@ -61,6 +68,7 @@ func (j *Journal) examine(m marker) error {
 type salvaged struct {
 	in      *inspection
 	store   store
+	why     string              // what to say of a run that may have lost entries; "": by what is missing
 	serials map[string]uint64   // of each key that was taken
 	old     map[string]struct{} // keys taken from pages that the tree did not lead to
 	batch   []op
@@ -71,7 +79,7 @@ type salvaged struct {
 // salvage sets the damaged file aside and puts a new one in its place, with
 // every entry that can be trusted. mend then makes the entries fit together,
 // and says in the report what is missing.
-func (j *Journal) salvage(name string, in *inspection, mend func(s *salvaged) error) error {
+func (j *Journal) salvage(name string, role byte, id wal.Identity, in *inspection, found *wal.Found, mend func(s *salvaged) error) error {
 	aside, err := j.asideName(name)
 	if err != nil {
 		return err
@@ -83,9 +91,9 @@ func (j *Journal) salvage(name string, in *inspection, mend func(s *salvaged) er
 	if err != nil {
 		return err
 	}
-	err = j.createFile(name, func(s store) (uint64, error) {
+	err = j.createFile(name, role, id, func(s store) (filled, error) {
 		sv := &salvaged{in: in, store: s, serials: make(map[string]uint64), old: make(map[string]struct{})}
-		return sv.fill(f, mend)
+		return sv.fill(f, found, mend)
 	}, func() error { return keepAside(j.path(name), j.path(aside)) })
 	return errors.Join(err, f.Close())
 }
@@ -99,7 +107,7 @@ func (j *Journal) tell() error {
 	}
 	var errs []error
 	for _, aside := range j.report.SetAside {
-		errs = append(errs, replaceFile(j.path(aside)+".txt", []byte(text)))
+		errs = append(errs, disk.Replace(j.folder, aside+".txt", newSuffix, []byte(text)))
 	}
 	return errors.Join(errs...)
 }
@@ -140,15 +148,15 @@ func keepAside(path, aside string) error {
 
 // fill takes the entries, and returns the highest serial of all that was seen,
 // trusted or not.
-func (s *salvaged) fill(f *os.File, mend func(s *salvaged) error) (uint64, error) {
+func (s *salvaged) fill(f *os.File, found *wal.Found, mend func(s *salvaged) error) (filled, error) {
 	// Once more along the tree: what it leads to is the truth.
 	in, err := newInspection(f, func(key, value []byte) {
-		if string(key) != keyFormat {
+		if key[0] != keyFormat[0] {
 			s.take(element{key: key, value: value}, binary.BigEndian.Uint64(value[4:]))
 		}
 	})
 	if err != nil {
-		return 0, err
+		return filled{}, err
 	}
 	in.run()
 	in.behind = s.in.behind
@@ -159,7 +167,7 @@ func (s *salvaged) fill(f *os.File, mend func(s *salvaged) error) (uint64, error
 		// when a newer commit may be missing, older entries may come back;
 		// among those of one key, the newest is taken.
 		in.sweep(in.free == nil || in.behind, func(e element, serial uint64) {
-			if string(e.key) == keyFormat || !s.wanted(e.key) && !(in.behind && serial > newest) {
+			if e.key[0] == keyFormat[0] || !s.wanted(e.key) && !(in.behind && serial > newest) {
 				return
 			}
 			if s.take(e, serial) {
@@ -167,14 +175,68 @@ func (s *salvaged) fill(f *os.File, mend func(s *salvaged) error) (uint64, error
 			}
 		})
 	}
+	sequence := in.sequence
+	if found != nil {
+		if s.frames(found, sequence) {
+			in.lose(nil, nil)
+		}
+		sequence = max(sequence, topOf(found))
+		in.highest = max(in.highest, sequence)
+	}
 	s.flush()
 	if s.err != nil {
-		return 0, s.err
+		return filled{}, s.err
 	}
-	if in.format > formatVersion {
-		return 0, ErrVersion
+	if in.format != 0 && in.format != formatVersion {
+		return filled{}, ErrVersion
 	}
-	return in.highest, mend(s)
+	err = mend(s)
+	return filled{serial: in.highest, sequence: sequence}, err
+}
+
+// frames goes once more through all frames of the log, also through those that
+// the file has had: what is lost of it may still be there. Of one key the newest
+// is taken; the serial of an entry is the number of its frame. It reports
+// whether frames are missing between the file, which has those up to has, and
+// the end of the log.
+func (s *salvaged) frames(found *wal.Found, has uint64) (gap bool) {
+	if has == 0 {
+		has = s.in.highest // the entry that says so is lost; no entry of the file is newer
+	}
+	next := has + 1
+	for _, f := range found.Frames {
+		if f.Seq > next {
+			gap = true
+		}
+		next = max(next, f.Seq+1)
+		whole := readFrame(f.Body, func(o op) {
+			switch o.kind {
+			case opPut:
+				if o.key[0] != keyFormat[0] && s.take(element{key: o.key, value: o.value}, f.Seq) {
+					delete(s.old, string(o.key))
+				}
+			case opRemove:
+				s.remove(string(o.key), f.Seq)
+			case opRemoveRange:
+				for key := range s.serials {
+					if (span{o.key, o.value}).has([]byte(key)) {
+						s.remove(key, f.Seq)
+					}
+				}
+			}
+		})
+		gap = gap || !whole
+	}
+	return gap
+}
+
+// remove takes key out again, if it was not put after frame seq.
+func (s *salvaged) remove(key string, seq uint64) {
+	if have, ok := s.serials[key]; ok && have <= seq {
+		delete(s.serials, key)
+		delete(s.old, key)
+		s.batch = append(s.batch, op{opRemove, []byte(key), nil})
+	}
 }
 
 // wanted reports whether key may be one of those that are missing.
@@ -223,5 +285,6 @@ func (s *salvaged) put(e *encoder) error {
 	if len(e.ops) == 0 {
 		return nil
 	}
+	s.in.highest++
 	return s.store.Commit(sealAll(nil, e.buf, e.ops, s.in.highest))
 }

@@ -70,6 +70,9 @@ func (j *Journal) mendRuns(s *salvaged, history store) error {
 		case r.old:
 			what = "its newest records may be missing"
 		}
+		if what != "" && s.why != "" {
+			what = s.why
+		}
 		switch {
 		case what == "":
 		case r.ended:

@@ -202,7 +202,8 @@ func (m *mover) prepare(run uint64) (leaving, error) {
 // commit writes what was encoded to the history.
 func (m *mover) commit() error {
 	m.serial++
-	ops := sealAll(make([]op, 0, len(m.enc.ops)), m.enc.buf, m.enc.ops, m.serial)
+	ops := sealAll(make([]op, 0, len(m.enc.ops)+1), m.enc.buf, m.enc.ops, m.serial)
+	ops = append(ops, sequenceEntry(m.j.logged.seq.Load(), m.serial))
 	if err := m.j.history.Commit(ops); err != nil {
 		return err
 	}
@@ -235,6 +236,7 @@ func (m *mover) leave(l leaving) error {
 	if l.id != "" {
 		m.enc.removeRaw(appendID(nil, l.id))
 	}
+	m.enc.putRaw([]byte(keyHistory), appendUint64(nil, m.serial))
 	if run := l.run; run > m.j.floor {
 		m.j.floor = run
 		m.enc.putRaw([]byte(keyFloor), binary.BigEndian.AppendUint64(nil, run))

@@ -4,11 +4,17 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
+
+	"holdfast/journal/disk"
+	"holdfast/journal/wal"
 )
 
-// ErrVersion says that the files were written by a later version.
-var ErrVersion = errors.New("written by a later version of this program")
+// ErrVersion says that the files have another format.
+var ErrVersion = errors.New("written by another version of this program")
+
+func otherFormat(name string, version int) error {
+	return fmt.Errorf("%s: format %d, this program knows %d: %w", name, version, formatVersion, ErrVersion)
+}
 
 // open locks, checks, mends and opens the files, and reads what the journal
 // keeps in memory: numbers, and which ended runs are still to be moved.
@@ -17,21 +23,32 @@ func (j *Journal) open() error {
 	if j.lock, err = lockDir(j.dir); err != nil {
 		return err
 	}
-	m, marked, err := readMarker(j.dir)
+	m, marked, err := readMarker(j.folder)
 	if err != nil {
 		return err
 	}
-	if m.version > formatVersion {
-		return fmt.Errorf("format %d, this one knows %d: %w", m.version, formatVersion, ErrVersion)
+	if marked && m.version != formatVersion {
+		return otherFormat(markerName, m.version)
 	}
-	j.report = Report{Clean: true, Interrupted: marked && !m.clean}
-	if err := j.prepareFiles(marked); err != nil {
+	j.report = Report{Clean: true, Interrupted: marked && m.state == stateOpen}
+	if m, err = j.prepareFiles(m, marked); err != nil {
 		return err
 	}
-	if err := j.examine(m); err != nil {
+	looks, err := j.identify(&m)
+	if err != nil {
 		return err
 	}
-	if err := j.openFiles(); err != nil {
+	l, found, err := wal.Open(j.folder, m.id, j.segmentBytes())
+	if err != nil {
+		return err
+	}
+	if err := j.examine(m, looks, found); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	if err := j.openFiles(l); err != nil {
+		return err
+	}
+	if err := j.replay(m, found); err != nil {
 		return err
 	}
 	if err := j.index(); err != nil {
@@ -40,96 +57,174 @@ func (j *Journal) open() error {
 	if err := j.tell(); err != nil {
 		return err
 	}
-	return writeMarker(j.dir, marker{})
+	// A marker that still says what it said before misleads nobody: how far the
+	// journal has come is seen in the log. So a full disk does not matter here.
+	err = writeMarker(j.folder, marker{id: m.id, state: stateOpen, seq: j.serial, history: j.mover.serial})
+	if disk.Full(err) {
+		j.log.Warn("the marker could not be written", "error", err)
+		err = nil
+	}
+	j.id = m.id
+	return err
 }
 
-// prepareFiles makes the files that are not there yet; where a journal was, it
-// does not.
-func (j *Journal) prepareFiles(marked bool) error {
-	var absent []string
+// prepareFiles makes the files of a new journal. Where a journal was, it makes
+// none: a loss is never taken for a new journal.
+func (j *Journal) prepareFiles(m marker, marked bool) (marker, error) {
+	var absent, there []string
 	for _, name := range []string{historyName, liveName} {
-		if err := os.Remove(j.path(name) + newSuffix); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
+		if err := j.folder.Remove(name + newSuffix); err != nil {
+			return m, err
 		}
 		none, err := missing(j.path(name))
 		if err != nil {
-			return err
+			return m, err
 		}
 		if none {
 			absent = append(absent, name)
+		} else {
+			there = append(there, name)
 		}
 	}
-	if marked && len(absent) > 0 {
-		return gone(j.dir, absent)
-	}
-	for _, name := range absent {
-		if err := j.createFile(name, nil, nil); err != nil {
-			return err
+	for i := range wal.Segments {
+		if err := j.folder.Remove(wal.Name(i) + newSuffix); err != nil {
+			return m, err
+		}
+		if none, err := missing(j.path(wal.Name(i))); err != nil {
+			return m, err
+		} else if !none {
+			there = append(there, wal.Name(i))
 		}
 	}
-	return nil
+	switch {
+	case !marked && len(there) == 0, marked && m.state == stateNew:
+		return j.create(m)
+	case len(absent) > 0 && marked:
+		return m, gone(j.dir, absent, markerName)
+	case len(absent) > 0:
+		return m, gone(j.dir, append(absent, markerName), there[0])
+	case !marked:
+		j.report.say("%s is missing; it was made anew from what the other files say", markerName)
+	}
+	return m, nil
+}
+
+// create makes a new journal. Its marker comes first, so that one that was
+// interrupted here is not taken for one that has lost files.
+func (j *Journal) create(m marker) (marker, error) {
+	if m.id == (wal.Identity{}) {
+		m.id = newIdentity()
+	}
+	m.state = stateNew
+	if err := writeMarker(j.folder, m); err != nil {
+		return m, err
+	}
+	for _, f := range []struct {
+		name string
+		role byte
+	}{{historyName, roleHistory}, {liveName, roleLive}} {
+		if err := j.createFile(f.name, f.role, m.id, nil, nil); err != nil {
+			return m, err
+		}
+	}
+	if err := wal.Create(j.folder, m.id, j.segmentBytes()); err != nil {
+		return m, err
+	}
+	return m, nil
+}
+
+// identify looks at what the files say of themselves. It reads as little of
+// them as it can: a file that is not the one that it should be is not mended.
+func (j *Journal) identify(m *marker) (looks map[string]*inspection, err error) {
+	looks = make(map[string]*inspection)
+	for _, name := range []string{historyName, liveName} {
+		in, err := quickLook(j.path(name))
+		if err != nil {
+			return nil, err
+		}
+		if in.format != 0 && in.format != formatVersion {
+			return nil, otherFormat(name, int(in.format))
+		}
+		looks[name] = in
+	}
+	if m.id, err = belongs(*m, looks[liveName].origin, looks[historyName].origin); err != nil {
+		return nil, err
+	}
+	if m.id == (wal.Identity{}) {
+		return nil, fmt.Errorf("neither %s nor %s nor %s can be read: restore them from a backup (holdfast journal restore): %w",
+			markerName, liveName, historyName, errDamaged)
+	}
+	return looks, nil
+}
+
+// filled is what createFile puts into a new file.
+type filled struct {
+	serial   uint64 // highest of its entries
+	sequence uint64 // last frame of the log that is in it
 }
 
 // createFile makes a file of the format, aside first, so that it is whole when
-// it has its name. fill, if not nil, puts entries into it and returns the serial
-// that later ones must be above; ready, if not nil, is called before the rename.
-func (j *Journal) createFile(name string, fill func(s store) (uint64, error), ready func() error) error {
+// it has its name. fill, if not nil, puts entries into it; ready, if not nil, is
+// called before the rename.
+func (j *Journal) createFile(name string, role byte, id wal.Identity, fill func(s store) (filled, error), ready func() error) error {
 	path := j.path(name) + newSuffix
+	if err := j.folder.Remove(name + newSuffix); err != nil {
+		return err
+	}
 	s, err := openBolt(path, true, 0)
 	if err != nil {
 		return err
 	}
-	var serial uint64
+	var has filled
 	if fill != nil {
-		serial, err = fill(s)
+		has, err = fill(s)
 	}
 	if err == nil {
 		key := []byte(keyFormat)
 		value := append(make([]byte, sealLen), binary.BigEndian.AppendUint32(nil, formatVersion)...)
-		seal(key, value, serial)
-		err = s.Commit([]op{{opPut, key, value}})
+		seal(key, value, has.serial)
+		ops := []op{{opPut, key, value}, identityEntry(role, id, has.serial), sequenceEntry(has.sequence, has.serial)}
+		err = s.Commit(ops)
+		if err == nil {
+			err = s.Commit(ops[2:]) // so that bbolt's older meta leads to all of it, too
+		}
 	}
 	if err = errors.Join(err, s.Close()); err == nil && ready != nil {
 		err = ready()
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(path))
+		return errors.Join(err, j.folder.Remove(name+newSuffix))
 	}
-	return rename(path, j.path(name))
+	return j.folder.Rename(name+newSuffix, name)
 }
 
-func (j *Journal) openFiles() (err error) {
+func (j *Journal) openFiles(l *wal.Log) (err error) {
 	if j.liveFile, err = openBolt(j.path(liveName), false, j.opts.MaxBytes); err != nil {
-		return err
+		return errors.Join(err, l.Close())
 	}
+	j.liveFile.before = j.opts.beforeDown
+	has, err := sequence(j.liveFile)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	j.logged = newLogStore(j.liveFile, l, has, int(j.opts.LogBytes), j.log, j.fail)
 	if j.historyFile, err = openBolt(j.path(historyName), false, 0); err != nil {
 		return err
 	}
-	j.live, j.history = j.liveFile, j.historyFile
+	j.live, j.history = j.logged, j.historyFile
 	if j.opts.wrap != nil {
 		j.live, j.history = j.opts.wrap(liveName, j.live), j.opts.wrap(historyName, j.history)
-	}
-	for _, s := range []store{j.live, j.history} {
-		if err := checkFormat(s); err != nil {
-			return err
-		}
 	}
 	return nil
 }
 
-// checkFormat reads the format version of a store.
-func checkFormat(s store) error {
-	payload, err := get(s, []byte(keyFormat))
+// sequence reads up to which frame a file has what was in the log.
+func sequence(s store) (uint64, error) {
+	payload, err := get(s, []byte(keySequence))
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if len(payload) < 4 {
-		return errors.New("the format version is missing")
-	}
-	if v := binary.BigEndian.Uint32(payload); v > formatVersion {
-		return fmt.Errorf("format %d, this one knows %d: %w", v, formatVersion, ErrVersion)
-	}
-	return nil
+	return sequenceOf(payload)
 }
 
 // index reads both files once.
@@ -189,22 +284,9 @@ func (j *Journal) index() error {
 		return err
 	}
 	j.runs.Store(max(top, j.floor))
-	liveTx, err := j.liveFile.lastCommit()
-	if err != nil {
-		return err
+	if last > j.serial {
+		j.serial = last
+		j.logged.skip(last)
 	}
-	historyTx, err := j.historyFile.lastCommit()
-	if err != nil {
-		return err
-	}
-	j.serial = max(last, liveTx)
-	format, err := j.history.Get([]byte(keyFormat))
-	if err != nil {
-		return err
-	}
-	if _, j.mover.serial, err = unseal([]byte(keyFormat), format); err != nil {
-		return err
-	}
-	j.mover.serial = max(j.mover.serial, historyTx)
 	return nil
 }

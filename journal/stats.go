@@ -9,16 +9,20 @@ import (
 
 // Stats are counts since Open, and sizes now.
 type Stats struct {
-	Commits      int64 // transactions of journal.db
-	Records      int64 // entries put or removed in journal.db
-	ValueBytes   int64 // of keys and values given to journal.db
-	PageBytes    int64 // of pages written to both files, as far as bbolt tells: what wears the disk
+	Commits      int64 // frames of the log: each one write and one sync
+	Records      int64 // entries put or removed
+	ValueBytes   int64 // of keys and values given to be kept
+	LogWritten   int64 // bytes of frames
+	LiveWritten  int64 // bytes of pages of journal.db: checkpoints
+	OldWritten   int64 // bytes of pages of history.db
+	Checkpoints  int64 // of the log into journal.db
 	LiveBytes    int64 // size of journal.db
 	HistoryBytes int64 // size of history.db
 	Queued       int   // entries that wait for a commit
 	Moved        int64 // runs moved to history.db
 	ToMove       int   // ended runs whose record still lies in journal.db
-	MoveError    error // why no more runs are moved until the journal is opened again; else nil
+	MoveError    error // why no runs are moved to the history now; else nil
+	RoomError    error // why nothing is carried from the log into journal.db now; else nil
 }
 
 type counters struct {
@@ -35,7 +39,10 @@ func (j *Journal) Stats() Stats {
 		LiveBytes:    fileSize(j.path(liveName)),
 		HistoryBytes: fileSize(j.path(historyName)),
 	}
-	s.PageBytes = j.liveFile.pageBytes(s.Commits) + j.historyFile.pageBytes(j.stats.historyCommits.Load())
+	s.LogWritten, s.Checkpoints = j.logged.stats.frameBytes.Load(), j.logged.stats.checkpoints.Load()
+	s.LiveWritten = j.liveFile.pageBytes(j.logged.stats.commits.Load())
+	s.OldWritten = j.historyFile.pageBytes(j.stats.historyCommits.Load())
+	s.RoomError = j.logged.noRoom()
 	j.q.mu.Lock()
 	s.Queued = len(j.q.filling.sizes)
 	j.q.mu.Unlock()

@@ -32,6 +32,9 @@ func OpenIn(t testing.TB, dir string, opts ...journal.Options) *journal.Journal 
 	if len(opts) > 0 {
 		o = opts[0]
 	}
+	if o.LogBytes == 0 {
+		o.LogBytes = 1 // the least: a log of full size takes long to make
+	}
 	j, err := journal.Open(dir, o)
 	if err != nil {
 		t.Fatal(err)

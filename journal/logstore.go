@@ -1,0 +1,418 @@
+package journal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"holdfast/journal/wal"
+)
+
+// logStore is a store that commits into the log, with one write and one sync,
+// and carries what lies there into the bbolt file below it in the background.
+// Reads see log and file as one.
+//
+// Two overlays stand above the file: the one that is being filled, and a sealed
+// one that is being carried down (a checkpoint). The file says up to which frame
+// it has everything; a segment of the log is overwritten only when both of
+// bbolt's metas say that they have what is in it, so that either can be gone on
+// from.
+type logStore struct {
+	log    *slog.Logger
+	memory int           // of an overlay, above which it is sealed before its segment is full
+	failed func(error)   // is told of an error after which nothing more is accepted
+	begun  chan struct{} // one slot: an overlay has been sealed
+	stop   chan struct{}
+	done   chan struct{}
+
+	commit sync.Mutex // one commit at a time
+	wal    *wal.Log
+
+	mu      sync.RWMutex // guards what follows
+	settled sync.Cond    // on mu: sealed, metas or err have changed
+	nextTop uint64       // the last frame in the segment that comes next
+	under   *boltStore
+	filling *overlay
+	sealed  *overlay  // nil: none
+	upTo    uint64    // the last frame in sealed
+	metas   [2]uint64 // what bbolt's metas say that they have, the newest first
+	err     error     // why nothing more is accepted
+	tight   error     // why nothing can be carried down now: there is no room. nil: all is well
+
+	seq     atomic.Uint64 // of the last frame
+	room    atomic.Int64  // left in the segment at work
+	pressed atomic.Bool   // tight is not nil
+
+	stats logCounters
+}
+
+type logCounters struct {
+	frames, frameBytes   atomic.Int64
+	commits, checkpoints atomic.Int64 // commits of the file, and how many times an overlay went there
+}
+
+// keySequence is an entry of both files: which frames are in it.
+const keySequence = "!seq"
+
+// newLogStore puts a log in front of a file which has all frames up to has.
+func newLogStore(under *boltStore, l *wal.Log, has uint64, memory int, log *slog.Logger, failed func(error)) *logStore {
+	s := &logStore{log: log, memory: memory, failed: failed, begun: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+		wal: l, under: under, filling: newOverlay(), metas: [2]uint64{has, 0}, nextTop: l.NextTop()}
+	s.settled.L = &s.mu
+	s.seq.Store(l.Seq())
+	s.room.Store(l.Room())
+	return s
+}
+
+// skip makes the next frame's number greater than seq. Before start only.
+func (s *logStore) skip(seq uint64) {
+	s.wal.Skip(seq)
+	s.seq.Store(s.wal.Seq())
+}
+
+// replay takes a frame that the log had at open.
+func (s *logStore) replay(body []byte) error {
+	if !readFrame(body, s.filling.apply) {
+		return errDamaged
+	}
+	return nil
+}
+
+// start begins to work.
+func (s *logStore) start() { go s.checkpoints() }
+
+// Commit implements store.
+func (s *logStore) Commit(ops []op) error {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	body := appendFrame(make([]byte, 0, frameLen(ops)), ops)
+	if len(body) > s.wal.MaxBody() {
+		return s.commitLarge(ops)
+	}
+	if !s.wal.Fits(len(body)) || s.filling.bytes > s.memory {
+		if err := s.rotate(len(body)); err != nil {
+			return err
+		}
+	}
+	if err := s.append(body); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	readFrame(body, s.filling.apply)
+	s.mu.Unlock()
+	return nil
+}
+
+// append writes one frame. The caller holds commit.
+func (s *logStore) append(body []byte) error {
+	s.mu.RLock()
+	err := s.err
+	s.mu.RUnlock()
+	if err != nil {
+		return err
+	}
+	seq, n, err := s.wal.Append(body)
+	if err != nil {
+		s.fail(err)
+		return err
+	}
+	s.seq.Store(seq)
+	s.room.Store(s.wal.Room())
+	s.stats.frames.Add(1)
+	s.stats.frameBytes.Add(n)
+	return nil
+}
+
+// rotate seals the overlay, and goes on to the next segment. It waits until
+// that may be overwritten; when the file has no room, it goes on in the segment
+// at work as long as a body of n bytes fits. The caller holds commit.
+func (s *logStore) rotate(n int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.err == nil && (s.sealed != nil || s.nextTop > s.metas[1]) {
+		if s.wal.Fits(n) {
+			return nil // memory is above its bound for as long as the checkpoint takes
+		}
+		s.settled.Wait()
+	}
+	if s.err != nil {
+		return s.err
+	}
+	s.sealed, s.upTo, s.filling = s.filling, s.wal.Seq(), newOverlay()
+	s.wal.Rotate()
+	s.nextTop = s.wal.NextTop()
+	s.room.Store(s.wal.Room())
+	select {
+	case s.begun <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// commitLarge commits what is longer than a segment: straight into the file,
+// once that has everything before it. A frame without operations stands for it
+// in the log. The caller holds commit.
+func (s *logStore) commitLarge(ops []op) error {
+	if err := s.rotate(s.wal.MaxBody() + 1); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	for s.err == nil && s.sealed != nil {
+		s.settled.Wait()
+	}
+	err := s.err
+	s.mu.Unlock()
+	if err == nil {
+		err = s.append(nil)
+	}
+	if err != nil {
+		return err
+	}
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		err := s.down(ops, s.wal.Seq())
+		if !noRoom(err) {
+			if err != nil {
+				s.fail(err)
+			}
+			return err
+		}
+		s.press(err)
+		select {
+		case <-time.After(wait):
+		case <-s.stop:
+			return ErrClosed
+		}
+	}
+}
+
+// down commits ops to the file as one, and that it has all frames up to seq.
+func (s *logStore) down(ops []op, seq uint64) error {
+	if err := s.under.Commit(append(ops, sequenceEntry(seq, seq))); err != nil {
+		return err
+	}
+	s.stats.commits.Add(1)
+	s.mu.Lock()
+	s.metas[0], s.metas[1] = seq, s.metas[0]
+	s.tight = nil
+	s.pressed.Store(false)
+	s.settled.Broadcast()
+	s.mu.Unlock()
+	return nil
+}
+
+// fail ends acceptance for good.
+func (s *logStore) fail(err error) {
+	s.mu.Lock()
+	first := s.err == nil
+	if first {
+		s.err = err
+	}
+	s.settled.Broadcast()
+	s.mu.Unlock()
+	if first {
+		s.failed(err)
+	}
+}
+
+// noRoom returns why nothing can be carried down now; nil if it can.
+func (s *logStore) noRoom() error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.tight
+}
+
+// press notes that there is no room below.
+func (s *logStore) press(err error) {
+	s.mu.Lock()
+	first := s.tight == nil
+	s.tight = err
+	s.pressed.Store(true)
+	s.settled.Broadcast()
+	s.mu.Unlock()
+	if first {
+		s.log.Error("the journal has no room: what is recorded gathers in its log", "error", err)
+	}
+}
+
+// Get implements store.
+func (s *logStore) Get(key []byte) (value []byte, err error) {
+	s.mu.RLock()
+	for _, o := range []*overlay{s.filling, s.sealed} {
+		if o == nil {
+			continue
+		}
+		if value, known := o.get(key); known {
+			s.mu.RUnlock()
+			return bytes.Clone(value), nil
+		}
+	}
+	// The transaction begins under the lock: else a checkpoint could end
+	// between the two, and the entry would be in neither.
+	r, err := s.under.begin()
+	s.mu.RUnlock()
+	if err != nil {
+		return nil, err
+	}
+	err = r.read(func(b *bbolt.Bucket) { value = bytes.Clone(b.Get(key)) })
+	return value, err
+}
+
+// Scan implements store.
+func (s *logStore) Scan(from, to []byte, f func(key, value []byte) bool) error {
+	s.mu.Lock()
+	upper := s.filling.view(from, to, false)
+	var lower view
+	if s.sealed != nil {
+		lower = s.sealed.view(from, to, true)
+	}
+	r, err := s.under.begin()
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return r.read(func(b *bbolt.Bucket) { merge(&upper, &lower, b.Cursor(), from, to, f) })
+}
+
+// flush carries down all that is in the log, if there is room for it.
+func (s *logStore) flush() error {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	if err := s.rotate(s.wal.MaxBody() + 1); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.err == nil && s.sealed != nil && s.tight == nil {
+		s.settled.Wait()
+	}
+	return s.err
+}
+
+// checkpoints carries sealed overlays down, until stop.
+func (s *logStore) checkpoints() {
+	defer close(s.done)
+	wait := firstRetry
+	for {
+		s.mu.RLock()
+		sealed, upTo := s.sealed, s.upTo
+		s.mu.RUnlock()
+		var again <-chan time.Time
+		if sealed != nil {
+			err := s.checkpoint(sealed, upTo)
+			switch {
+			case err == nil:
+				wait = firstRetry
+			case noRoom(err):
+				s.press(err)
+				again = time.After(wait)
+				wait = min(2*wait, lastRetry)
+			default:
+				s.fail(err)
+				return
+			}
+		}
+		select {
+		case <-s.begun:
+		case <-again:
+		case <-s.stop:
+			return
+		}
+	}
+}
+
+// How long to wait before trying again where there was no room.
+const (
+	firstRetry = 250 * time.Millisecond
+	lastRetry  = 5 * time.Second
+)
+
+// downOps and downBytes bound one transaction of a checkpoint.
+const (
+	downOps   = 16 << 10
+	downBytes = 2 << 20
+)
+
+// checkpoint carries o down. It may be done in part and be begun again: the
+// frames that it came from are gone through again then, in order.
+func (s *logStore) checkpoint(o *overlay, upTo uint64) error {
+	ops := o.operations()
+	for {
+		n, size := 0, 0
+		for n < len(ops) && n < downOps && size < downBytes {
+			size += len(ops[n].key) + len(ops[n].value)
+			n++
+		}
+		if n == len(ops) {
+			break
+		}
+		s.mu.RLock()
+		has := s.metas[0]
+		s.mu.RUnlock()
+		if err := s.down(ops[:n:n], has); err != nil {
+			return err
+		}
+		ops = ops[n:]
+	}
+	if err := s.down(ops, upTo); err != nil {
+		return err
+	}
+	// Where one meta is far behind, as after open, the next segment waits for it.
+	s.mu.RLock()
+	behind := s.nextTop > s.metas[1]
+	s.mu.RUnlock()
+	if behind {
+		if err := s.down(nil, upTo); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	if s.sealed == o {
+		s.sealed = nil
+	}
+	s.settled.Broadcast()
+	s.mu.Unlock()
+	s.stats.checkpoints.Add(1)
+	return nil
+}
+
+// Close carries down what it can, and ends. In order it is if the file has
+// everything then.
+func (s *logStore) Close() (inOrder bool, err error) {
+	close(s.stop)
+	<-s.done
+	s.mu.RLock()
+	o, upTo, err := s.sealed, s.upTo, s.err
+	s.mu.RUnlock()
+	if err == nil && o != nil {
+		err = s.checkpoint(o, upTo)
+	}
+	if err == nil && (!s.filling.empty() || s.metas[0] < s.wal.Seq()) {
+		err = s.checkpoint(s.filling, s.wal.Seq())
+	}
+	if noRoom(err) {
+		return false, s.wal.Close() // the log has it
+	}
+	return err == nil, errors.Join(err, s.wal.Close())
+}
+
+// sequenceEntry says that the live file has all frames up to seq; in the
+// history, that the log had come so far when its newest entries were written.
+func sequenceEntry(seq, serial uint64) op {
+	key := []byte(keySequence)
+	value := appendUint64(make([]byte, sealLen), seq)
+	seal(key, value, serial)
+	return op{opPut, key, value}
+}
+
+func sequenceOf(payload []byte) (uint64, error) {
+	if len(payload) < 8 {
+		return 0, fmt.Errorf("the entry %s: %w", keySequence, errDamaged)
+	}
+	return readUint64(payload), nil
+}

@@ -1,0 +1,190 @@
+package wal
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"holdfast/journal/disk"
+)
+
+// Found is what Open, or Read, saw in the segments.
+type Found struct {
+	// Frames that are whole, by number. They share memory with what was read.
+	Frames []Frame
+	// Torn is the number of a frame behind the last one that was begun, and is
+	// not whole: what a power cut leaves, and damage to the last frame also. 0:
+	// none.
+	Torn uint64
+	// Missing names segments that are not there.
+	Missing []string
+	// Faults say what else is not as it should be, in words.
+	Faults []string
+
+	at []place // of each frame
+}
+
+// place is where a frame lies.
+type place struct {
+	segment int
+	off     int64
+}
+
+// ErrForeign says that a segment belongs to another journal.
+var ErrForeign = errors.New("it belongs to another journal")
+
+// Open opens the log of the journal id, and makes what segments of it are
+// missing, of size bytes. Its last frame is written once more: the process that
+// wrote it may have died before it was on disk, and what is read here may be in
+// memory only.
+func Open(d disk.Folder, id Identity, size int64) (*Log, *Found, error) {
+	l := &Log{id: id}
+	found, err := l.read(d)
+	if err == nil {
+		err = l.ready(d, found, size)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, l.Close())
+	}
+	return l, found, nil
+}
+
+// Read looks at the log, and changes nothing.
+func Read(d disk.Folder, id Identity) (*Found, error) {
+	l := &Log{id: id}
+	found, err := l.read(d)
+	if err = errors.Join(err, l.Close()); err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+func (l *Log) read(d disk.Folder) (*Found, error) {
+	found := &Found{}
+	begun := make(map[uint64]bool) // numbers of frames that are not whole
+	for i := range l.segs {
+		f, b, err := readSegment(d, i)
+		if err != nil {
+			return nil, err
+		}
+		if f == nil {
+			found.Missing = append(found.Missing, Name(i))
+			continue
+		}
+		s := &l.segs[i]
+		s.file, s.size, s.off = f, int64(len(b))/Page*Page, Page
+		if err := found.head(b, l.id, i); err != nil {
+			return nil, err
+		}
+		found.scan(b, l.id.salt(), i, begun)
+	}
+	found.order()
+	for i, f := range found.Frames {
+		s := &l.segs[found.at[i].segment]
+		s.top = max(s.top, f.Seq)
+		if end := found.at[i].off + padded(len(f.Body)); f.Seq == s.top {
+			s.off = end
+		}
+		l.seq = f.Seq
+		l.cur = found.at[i].segment
+	}
+	if begun[l.seq+1] {
+		found.Torn = l.seq + 1
+	}
+	return found, nil
+}
+
+// head reads the first page of segment i.
+func (found *Found) head(b []byte, id Identity, i int) error {
+	has, number, size, ok := parseSegmentHead(b)
+	switch {
+	case !ok:
+		found.Faults = append(found.Faults, Name(i)+": its first page is damaged")
+	case has != id:
+		return fmt.Errorf("%s: %w", Name(i), ErrForeign)
+	case number != i:
+		found.Faults = append(found.Faults, fmt.Sprintf("%s is a copy of %s", Name(i), Name(number)))
+	case size != int64(len(b)):
+		found.Faults = append(found.Faults, fmt.Sprintf("%s has %d bytes, and should have %d", Name(i), len(b), size))
+	}
+	return nil
+}
+
+// scan takes the frames of a segment. Behind one that is not whole it goes on
+// page by page: what follows may be older, or newer.
+func (found *Found) scan(b []byte, salt uint64, i int, begun map[uint64]bool) {
+	for at := int64(Page); at+headLen <= int64(len(b)); {
+		f, ours, whole := parseFrame(b[at:], salt)
+		if !whole {
+			if ours {
+				begun[f.Seq] = true
+			}
+			at += Page
+			continue
+		}
+		found.Frames = append(found.Frames, f)
+		found.at = append(found.at, place{i, at})
+		at += padded(len(f.Body))
+	}
+}
+
+// order sorts by number, and leaves out what is there twice.
+func (found *Found) order() {
+	order := make([]int, len(found.Frames))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(found.Frames[a].Seq, found.Frames[b].Seq) })
+	frames, at := make([]Frame, 0, len(order)), make([]place, 0, len(order))
+	for _, i := range order {
+		if n := len(frames); n > 0 && frames[n-1].Seq == found.Frames[i].Seq {
+			continue
+		}
+		frames, at = append(frames, found.Frames[i]), append(at, found.at[i])
+	}
+	found.Frames, found.at = frames, at
+}
+
+// ready makes the segments usable.
+func (l *Log) ready(d disk.Folder, found *Found, size int64) error {
+	for i := range l.segs {
+		s := &l.segs[i]
+		switch {
+		case s.file == nil || s.size < 2*Page:
+			if s.file != nil {
+				if err := s.file.Close(); err != nil {
+					return err
+				}
+				s.file = nil
+			}
+			f, err := createSegment(d, l.id, i, size)
+			if err != nil {
+				return err
+			}
+			s.file, s.size, s.off = f, size, Page
+		case len(found.Faults) > 0:
+			head := append(appendSegmentHead(nil, l.id, i, s.size), zeros[segmentHead:]...)
+			if _, err := s.file.WriteAt(head, 0); err != nil {
+				return fmt.Errorf("cannot write %s: %w", Name(i), err)
+			}
+			if err := s.file.Sync(); err != nil {
+				return fmt.Errorf("cannot write %s: %w", Name(i), err)
+			}
+		}
+	}
+	n := len(found.Frames)
+	if n == 0 {
+		return nil
+	}
+	last, at := found.Frames[n-1], found.at[n-1]
+	s := &l.segs[at.segment]
+	l.buf = appendFrame(l.buf[:0], last.Seq, l.id.salt(), last.Body)
+	if _, err := s.file.WriteAt(l.buf, at.off); err != nil {
+		return fmt.Errorf("cannot write %s: %w", Name(at.segment), err)
+	}
+	if err := s.file.Sync(); err != nil {
+		return fmt.Errorf("cannot write %s: %w", Name(at.segment), err)
+	}
+	return nil
+}
