@@ -37,7 +37,7 @@ func BenchmarkAppend(b *testing.B) {
 			b.StopTimer()
 			s := j.Stats()
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "steps/s")
-			b.ReportMetric(float64(s.PageBytes-before.PageBytes)/float64(b.N), "diskB/step")
+			b.ReportMetric(float64(s.Written()-before.Written())/float64(b.N), "diskB/step")
 		})
 	}
 }

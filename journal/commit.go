@@ -3,34 +3,39 @@ package journal
 import (
 	"fmt"
 	"runtime"
+	"time"
 )
 
-// yields is how often the committer lets others run before it takes the queue:
-// goroutines that the last commit woke then share the next one.
-const yields = 20
+// gatherFor bounds for how long whoever has the turn lets others run before it
+// takes the queue: goroutines that the last commit woke then share this one. It
+// is bounded by time, for behind goroutines that compute a single yield may take
+// long.
+const gatherFor = 100 * time.Microsecond
 
-// commitLoop is the one goroutine that writes the live file. It ends when the
-// queue accepts nothing more and is empty.
-func (j *Journal) commitLoop() {
-	defer close(j.committed)
-	spare := new(batch)
-	var ops []op
-	for range j.q.wake {
-		if j.q.barriers() {
-			for range yields {
-				runtime.Gosched()
-			}
-		}
-		b, stopped := j.q.take(spare)
-		if len(b.pending) > 0 {
-			ops = j.commitBatch(b, ops[:0])
-			j.q.answered()
-		} else if stopped {
+// gather waits for company while it keeps coming. After a commit of one
+// Change alone there is nobody to wait for.
+func (j *Journal) gather() {
+	if j.company <= 1 {
+		return
+	}
+	until := time.Now().Add(gatherFor)
+	for n := j.q.gathered(); n < j.company; {
+		runtime.Gosched()
+		more := j.q.gathered()
+		if more == n || time.Now().After(until) {
 			return
 		}
-		b.reset()
-		spare = b
+		n = more
 	}
+}
+
+// lead commits what has gathered. The caller has the turn, and passes it on.
+func (j *Journal) lead() {
+	j.gather()
+	b := j.q.take()
+	j.company = b.barriers
+	j.scratch = j.commitBatch(b, j.scratch[:0])
+	j.q.pass(b)
 }
 
 // commitBatch commits b in transactions within the limits and answers the
@@ -57,7 +62,7 @@ func (j *Journal) commitBatch(b *batch, ops []op) []op {
 				j.mover.add(p.run)
 			}
 			if p.done != nil {
-				p.done <- err
+				p.done <- answer{err: err}
 			}
 		}
 		buf, sizes, rest = buf[nbytes:], sizes[nops:], rest[n:]

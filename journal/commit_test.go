@@ -295,8 +295,16 @@ func TestFullFile(t *testing.T) {
 			acknowledged = run
 		}
 	}
-	if !errors.Is(err, ErrFailed) || acknowledged < 10 || acknowledged > 42 {
-		t.Fatalf("failed after %d runs: %v", acknowledged, err)
+	if !errors.Is(err, ErrNoRoom) || acknowledged < 10 || acknowledged > 42 {
+		t.Fatalf("refused after %d runs: %v", acknowledged, err)
+	}
+	none := j.Room()
+	if none == nil || none.Cause == nil {
+		t.Fatalf("room: %+v", none)
+	}
+	// What an operator asks for goes on record all the same.
+	if err := w.Commit(Change{Run: 1, Inbox: []Message{{Number: 1, Time: epoch, Data: []byte("HOLD")}}, Essential: true}); err != nil {
+		t.Error(err)
 	}
 	j = reopen(t, j, Options{})
 	for run := uint64(1); run <= acknowledged; run++ {

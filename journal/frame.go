@@ -1,18 +1,19 @@
 package journal
 
-import (
-	"encoding/binary"
-)
+import "encoding/binary"
 
 // The body of a frame of the log is a row of operations: uvarint of four times
 // the length of the key, plus the kind; uvarint of the length of the value, or
 // of the range's end; key; value. Values are sealed, as in the store.
 
+// frameOverhead is what an operation takes at most beside its key and value.
+const frameOverhead = 10
+
 // frameLen bounds from above what ops take in a frame.
 func frameLen(ops []op) int {
 	n := 0
 	for i := range ops {
-		n += len(ops[i].key) + len(ops[i].value) + 8
+		n += len(ops[i].key) + len(ops[i].value) + frameOverhead
 	}
 	return n
 }

@@ -23,6 +23,10 @@ var (
 	// ErrFailed says that the journal accepts nothing more until it is opened
 	// again. Whether the Change that got this error is durable is not known.
 	ErrFailed = errors.New("the journal accepts nothing more")
+	// ErrNoRoom says that nothing of the Change was recorded, because the disk is
+	// full, and what is kept in reserve is for Changes that are Essential. It can
+	// be tried again: Room tells when.
+	ErrNoRoom = errors.New("the journal has no room")
 	// ErrClosed says that Close was called.
 	ErrClosed = errors.New("the journal is closed")
 	// ErrLocked says that another process has the journal open.
@@ -63,6 +67,10 @@ type Options struct {
 	// small file system. A log that is there keeps its size.
 	LogBytes int64
 
+	// Reserve is how much of the log is kept for Changes that are Essential while
+	// the disk is full. Zero: 4 MiB, at most half a segment.
+	Reserve int64
+
 	wrap       func(name string, s store) store // tests: a store that fails or is slow
 	beforeDown func(ops []op) error             // tests: the log's checkpoints fail
 	folder     disk.Folder                      // tests: the files of the journal's own
@@ -82,11 +90,15 @@ type Journal struct {
 	logged                *logStore  // live, with the log
 	liveFile, historyFile *boltStore // below them
 
-	q         *queue
-	committed chan struct{} // closed when commitLoop has returned
-	serial    uint64        // committer's: of the last commit
-	failure   error         // committer's: a commit has failed
+	q *queue
+	// Who has the turn to commit owns these.
+	serial  uint64 // of the last commit
+	failure error  // a commit has failed
+	company int    // barriers of the last commit
+	scratch []op
 
+	room    roomState
+	reserve int64 // of the log, for Changes that are essential
 	mover   *mover
 	floor   uint64        // mover's: highest number that left the live file
 	runs    atomic.Uint64 // highest number given out
@@ -105,7 +117,7 @@ type Journal struct {
 // ErrLocked when another process has the journal, and rather than begin a new
 // journal where one was.
 func Open(dir string, o Options) (*Journal, error) {
-	j := &Journal{dir: dir, folder: o.folder, opts: o, log: o.Log, committed: make(chan struct{})}
+	j := &Journal{dir: dir, folder: o.folder, opts: o, log: o.Log}
 	if j.folder == nil {
 		j.folder = disk.At(dir)
 	}
@@ -117,17 +129,16 @@ func Open(dir string, o Options) (*Journal, error) {
 		queueOps: 1 << 16, queueBytes: 16 << 20,
 		flushOps: 4096, flushBytes: 1 << 20,
 		commitOps: 4096, commitBytes: commitBytes,
-	})
+	}, j.lead, j.fits)
 	j.mover = newMover(j, orDefault(o.MoveWithin, time.Second))
 	if err := j.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot open the journal in %s: %w", dir, err), j.release())
 	}
-	go j.commitLoop()
 	go j.mover.loop()
 	return j, nil
 }
 
-func orDefault(d, otherwise time.Duration) time.Duration {
+func orDefault[T ~int64](d, otherwise T) T {
 	if d > 0 {
 		return d
 	}
@@ -192,8 +203,7 @@ func (j *Journal) close() error {
 	j.q.stop(ErrClosed)
 	reason := j.q.err
 	j.q.mu.Unlock()
-	j.q.flush()
-	<-j.committed
+	j.q.drain()
 	err := j.failure
 	if err == nil && !errors.Is(reason, ErrClosed) {
 		err = reason
@@ -214,7 +224,6 @@ func (j *Journal) fail(err error) {
 	j.q.mu.Lock()
 	j.q.stop(failed(err))
 	j.q.mu.Unlock()
-	j.q.flush()
 	j.log.Error("journal accepts nothing more", "error", err)
 }
 

@@ -27,6 +27,7 @@ type logStore struct {
 	log    *slog.Logger
 	memory int           // of an overlay, above which it is sealed before its segment is full
 	failed func(error)   // is told of an error after which nothing more is accepted
+	eased  func()        // is told when there is more room, or none
 	begun  chan struct{} // one slot: an overlay has been sealed
 	stop   chan struct{}
 	done   chan struct{}
@@ -47,6 +48,7 @@ type logStore struct {
 
 	seq     atomic.Uint64 // of the last frame
 	room    atomic.Int64  // left in the segment at work
+	busy    atomic.Bool   // the next segment cannot be begun yet
 	pressed atomic.Bool   // tight is not nil
 
 	stats logCounters
@@ -61,12 +63,13 @@ type logCounters struct {
 const keySequence = "!seq"
 
 // newLogStore puts a log in front of a file which has all frames up to has.
-func newLogStore(under *boltStore, l *wal.Log, has uint64, memory int, log *slog.Logger, failed func(error)) *logStore {
-	s := &logStore{log: log, memory: memory, failed: failed, begun: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+func newLogStore(under *boltStore, l *wal.Log, has uint64, memory int, log *slog.Logger, failed func(error), eased func()) *logStore {
+	s := &logStore{log: log, memory: memory, failed: failed, eased: eased, begun: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 		wal: l, under: under, filling: newOverlay(), metas: [2]uint64{has, 0}, nextTop: l.NextTop()}
 	s.settled.L = &s.mu
 	s.seq.Store(l.Seq())
 	s.room.Store(l.Room())
+	s.busy.Store(s.nextTop > 0)
 	return s
 }
 
@@ -147,6 +150,7 @@ func (s *logStore) rotate(n int) error {
 	s.sealed, s.upTo, s.filling = s.filling, s.wal.Seq(), newOverlay()
 	s.wal.Rotate()
 	s.nextTop = s.wal.NextTop()
+	s.busy.Store(true)
 	s.room.Store(s.wal.Room())
 	select {
 	case s.begun <- struct{}{}:
@@ -179,6 +183,8 @@ func (s *logStore) commitLarge(ops []op) error {
 		if !noRoom(err) {
 			if err != nil {
 				s.fail(err)
+			} else {
+				s.settle(nil)
 			}
 			return err
 		}
@@ -199,11 +205,25 @@ func (s *logStore) down(ops []op, seq uint64) error {
 	s.stats.commits.Add(1)
 	s.mu.Lock()
 	s.metas[0], s.metas[1] = seq, s.metas[0]
-	s.tight = nil
-	s.pressed.Store(false)
-	s.settled.Broadcast()
 	s.mu.Unlock()
 	return nil
+}
+
+// settle says that what could be carried down has been.
+func (s *logStore) settle(o *overlay) {
+	s.mu.Lock()
+	if s.sealed == o {
+		s.sealed = nil
+	}
+	if s.tight != nil {
+		s.log.Info("the journal has room again")
+	}
+	s.tight = nil
+	s.pressed.Store(false)
+	s.busy.Store(s.sealed != nil || s.nextTop > s.metas[1])
+	s.settled.Broadcast()
+	s.mu.Unlock()
+	s.eased()
 }
 
 // fail ends acceptance for good.
@@ -238,6 +258,7 @@ func (s *logStore) press(err error) {
 	if first {
 		s.log.Error("the journal has no room: what is recorded gathers in its log", "error", err)
 	}
+	s.eased() // who waited for a checkpoint has an answer
 }
 
 // Get implements store.
@@ -299,23 +320,17 @@ func (s *logStore) checkpoints() {
 	defer close(s.done)
 	wait := firstRetry
 	for {
-		s.mu.RLock()
-		sealed, upTo := s.sealed, s.upTo
-		s.mu.RUnlock()
 		var again <-chan time.Time
-		if sealed != nil {
-			err := s.checkpoint(sealed, upTo)
-			switch {
-			case err == nil:
-				wait = firstRetry
-			case noRoom(err):
-				s.press(err)
-				again = time.After(wait)
-				wait = min(2*wait, lastRetry)
-			default:
-				s.fail(err)
-				return
-			}
+		switch err := s.work(); {
+		case err == nil:
+			wait = firstRetry
+		case noRoom(err):
+			s.press(err)
+			again = time.After(wait)
+			wait = min(2*wait, lastRetry)
+		default:
+			s.fail(err)
+			return
 		}
 		select {
 		case <-s.begun:
@@ -324,6 +339,33 @@ func (s *logStore) checkpoints() {
 			return
 		}
 	}
+}
+
+// work carries down what is sealed. Where one of the file's metas is far behind,
+// as after open, the next segment of the log waits for it.
+func (s *logStore) work() error {
+	s.mu.RLock()
+	o, upTo, behind := s.sealed, s.upTo, s.nextTop > s.metas[1]
+	s.mu.RUnlock()
+	if o == nil && !behind && !s.pressed.Load() {
+		return nil
+	}
+	if o != nil {
+		if err := s.checkpoint(o, upTo); err != nil {
+			return err
+		}
+		s.stats.checkpoints.Add(1)
+	}
+	s.mu.RLock()
+	has, behind := s.metas[0], s.nextTop > s.metas[1]
+	s.mu.RUnlock()
+	if behind {
+		if err := s.down(nil, has); err != nil {
+			return err
+		}
+	}
+	s.settle(o)
+	return nil
 }
 
 // How long to wait before trying again where there was no room.
@@ -359,26 +401,7 @@ func (s *logStore) checkpoint(o *overlay, upTo uint64) error {
 		}
 		ops = ops[n:]
 	}
-	if err := s.down(ops, upTo); err != nil {
-		return err
-	}
-	// Where one meta is far behind, as after open, the next segment waits for it.
-	s.mu.RLock()
-	behind := s.nextTop > s.metas[1]
-	s.mu.RUnlock()
-	if behind {
-		if err := s.down(nil, upTo); err != nil {
-			return err
-		}
-	}
-	s.mu.Lock()
-	if s.sealed == o {
-		s.sealed = nil
-	}
-	s.settled.Broadcast()
-	s.mu.Unlock()
-	s.stats.checkpoints.Add(1)
-	return nil
+	return s.down(ops, upTo)
 }
 
 // Close carries down what it can, and ends. In order it is if the file has

@@ -225,7 +225,7 @@ func (m *mover) leave(l leaving) error {
 			}
 			keys = keys[1:]
 		}
-		if err := m.j.q.add(&m.enc, pending{}, Later, nil); err != nil {
+		if _, err := m.j.q.add(&m.enc, pending{}, Later, nil); err != nil {
 			return err
 		}
 	}
@@ -241,5 +241,6 @@ func (m *mover) leave(l leaving) error {
 		m.j.floor = run
 		m.enc.putRaw([]byte(keyFloor), binary.BigEndian.AppendUint64(nil, run))
 	}
-	return m.j.q.add(&m.enc, pending{}, Later, nil)
+	_, err := m.j.q.add(&m.enc, pending{}, Later, nil)
+	return err
 }

@@ -207,7 +207,9 @@ func (j *Journal) openFiles(l *wal.Log) (err error) {
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	j.logged = newLogStore(j.liveFile, l, has, int(j.opts.LogBytes), j.log, j.fail)
+	j.logged = newLogStore(j.liveFile, l, has, int(j.opts.LogBytes), j.log, j.fail, j.eased)
+	j.reserve = orDefault(j.opts.Reserve, reserveDefault)
+	j.reserve = min(j.reserve, int64(l.MaxBody()/2))
 	if j.historyFile, err = openBolt(j.path(historyName), false, 0); err != nil {
 		return err
 	}

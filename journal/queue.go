@@ -3,14 +3,24 @@ package journal
 import (
 	"sync"
 	"time"
+
+	"holdfast/journal/wal"
 )
+
+// answer is what a barrier is told: that it is durable, or why not; or that it
+// is its turn to commit what has gathered, its own Change with it.
+type answer struct {
+	err  error
+	turn bool
+}
 
 // pending is one Change, or one internal set of operations, in the queue.
 type pending struct {
 	ops   int32
 	bytes int32
-	done  chan<- error // not nil: a barrier waits here; it has room for one
-	run   uint64       // not 0: has an ended run's material, to be moved
+	spare bool          // may use what is kept in reserve
+	done  chan<- answer // not nil: a barrier waits here; it has room for two
+	run   uint64        // not 0: has an ended run's material, to be moved
 }
 
 // batch is what gathers while a commit is under way.
@@ -43,28 +53,37 @@ func (b *batch) add(e *encoder, p pending) {
 // keptBuffer is how much buffer a batch keeps for its next turn.
 const keptBuffer = 4 << 20
 
-// queue is the way into the committer: two batches that swap, one that is
-// filled and one that is being committed. It is bounded; who finds it full
-// waits until the committer has taken it.
+// queue is where Changes gather: two batches that swap, one that is filled and
+// one that is being committed. It is bounded; who finds it full waits until the
+// batch is taken.
+//
+// There is no goroutine that commits. Who brings a barrier while nobody commits
+// does it, for all that has gathered; when that is done, one of the barriers
+// that came meanwhile is given the turn. So a lone run does not wait for another
+// goroutine to wake up, and many runs share a commit.
 type queue struct {
 	limits limits
+	lead   func()                          // commits what has gathered, on a goroutine of its own
+	fits   func(bytes int, spare bool) fit // whether the log has room for so many bytes more
 
 	mu      sync.Mutex
-	room    sync.Cond // told when the committer has taken the batch, or none will be
+	room    sync.Cond // told when the batch is taken, or none will be
 	filling *batch
-	waiting int   // goroutines in room
-	busy    bool  // a batch is being committed
-	err     error // why nothing more is accepted
+	spare   *batch
+	taken   int       // bytes of the batch that is being committed
+	waiting int       // goroutines in room
+	leading bool      // somebody has the turn
+	overdue bool      // what gathers is to be committed when the turn ends
+	idle    sync.Cond // told when nobody has it any more
+	err     error     // why nothing more is accepted
 	changes uint64
 
 	timer *time.Timer // bounds how long lazy changes wait; stopped while there are none
-	armed Urgency     // what the timer is set for; idle: not set
-
-	wake chan struct{} // one slot: the committer has something to do
+	armed Urgency     // what the timer is set for; unset: not set
 }
 
-// idle is an Urgency for a timer that is not set.
-const idle Urgency = 255
+// unset is an Urgency for a timer that is not set.
+const unset Urgency = 255
 
 // limits bound the queue and a transaction.
 type limits struct {
@@ -77,48 +96,88 @@ type limits struct {
 	commitBytes int
 }
 
-func newQueue(l limits) *queue {
-	q := &queue{limits: l, filling: new(batch), armed: idle, wake: make(chan struct{}, 1)}
-	q.room.L = &q.mu
+// fit says whether there is room.
+type fit uint8
+
+const (
+	fits fit = iota
+	soon     // once the checkpoint at work is through
+	full
+)
+
+func newQueue(l limits, lead func(), room func(bytes int, spare bool) fit) *queue {
+	q := &queue{limits: l, lead: lead, fits: room, filling: new(batch), spare: new(batch), armed: unset}
+	q.room.L, q.idle.L = &q.mu, &q.mu
 	q.timer = time.AfterFunc(time.Hour, q.flush)
 	q.timer.Stop()
 	return q
 }
 
-// flush wakes the committer.
+// flush has somebody commit what has gathered.
 func (q *queue) flush() {
-	select {
-	case q.wake <- struct{}{}:
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.flushLocked()
+}
+
+func (q *queue) flushLocked() {
+	switch {
+	case len(q.filling.pending) == 0:
+	case q.leading:
+		q.overdue = true
 	default:
+		q.leading = true
+		go q.lead()
 	}
 }
 
+// due reports whether what has gathered is to be committed now. The caller holds mu.
+func (q *queue) due() bool {
+	return q.filling.barriers > 0 || len(q.filling.sizes) >= q.limits.flushOps || len(q.filling.buf) >= q.limits.flushBytes
+}
+
 // add queues what e holds. before, if not nil, is called at its place in the
-// order; its error stops the queue, with nothing of e in it.
-func (q *queue) add(e *encoder, p pending, u Urgency, before func(n uint64) error) error {
+// order; its error stops the queue, with nothing of e in it. turn says that the
+// caller, who brings a barrier, has the turn to commit.
+func (q *queue) add(e *encoder, p pending, u Urgency, before func(n uint64) error) (turn bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.err == nil && (len(q.filling.sizes) >= q.limits.queueOps || len(q.filling.buf) >= q.limits.queueBytes) {
+	for q.err == nil {
+		has := fits
+		if n := q.inFrames(e); n > 0 {
+			has = q.fits(n, p.spare)
+		}
+		if has == full {
+			return false, ErrNoRoom
+		}
+		if has == fits && len(q.filling.sizes) < q.limits.queueOps && len(q.filling.buf) < q.limits.queueBytes {
+			break
+		}
 		q.waiting++
 		q.room.Wait()
 		q.waiting--
 	}
 	if q.err != nil {
-		return q.err
+		return false, q.err
 	}
 	if before != nil {
 		q.changes++
 		if err := before(q.changes); err != nil {
 			q.stop(failed(err))
-			q.flush() // what was accepted becomes durable
-			return q.err
+			q.flushLocked() // what was accepted becomes durable
+			return false, q.err
 		}
 	}
 	q.filling.add(e, p)
 	switch {
-	case p.done != nil || len(q.filling.sizes) >= q.limits.flushOps || len(q.filling.buf) >= q.limits.flushBytes:
-		q.flush()
-	case q.armed == idle || u < q.armed:
+	case q.leading: // whoever has the turn sees it
+	case p.done != nil:
+		q.leading = true
+		return true, nil
+	case q.due():
+		q.flushLocked()
+	}
+	if q.armed == unset || u < q.armed {
 		// A timer that is set fires early enough for all that came after it,
 		// except for something more urgent.
 		q.armed = u
@@ -128,36 +187,64 @@ func (q *queue) add(e *encoder, p pending, u Urgency, before func(n uint64) erro
 		}
 		q.timer.Reset(bound)
 	}
-	return nil
+	return false, nil
 }
 
-// take returns what has gathered, and gives spare to be filled; stopped says
-// that nothing will come after it.
-func (q *queue) take(spare *batch) (b *batch, stopped bool) {
+// inFrames bounds what the log needs for all that waits and e; 0 if e is empty.
+// The caller holds mu.
+func (q *queue) inFrames(e *encoder) int {
+	if len(e.ops) == 0 {
+		return 0
+	}
+	return q.taken + len(q.filling.buf) + len(e.buf) + frameOverhead*(len(q.filling.sizes)+len(e.ops)) + 2*wal.Page
+}
+
+// eased wakes those who wait for room.
+func (q *queue) eased() {
+	q.mu.Lock()
+	q.room.Broadcast()
+	q.mu.Unlock()
+}
+
+// take returns what has gathered. The caller has the turn.
+func (q *queue) take() *batch {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	b = q.filling
-	q.filling = spare
-	q.busy = len(b.pending) > 0
-	if q.armed != idle {
+	b := q.filling
+	q.taken = len(b.buf) + frameOverhead*len(b.sizes) + wal.Page
+	q.filling, q.spare, q.overdue = q.spare, nil, false
+	if q.armed != unset {
 		q.timer.Stop()
-		q.armed = idle
+		q.armed = unset
 	}
 	if q.waiting > 0 {
 		q.room.Broadcast()
 	}
-	return b, q.err != nil
+	return b
 }
 
-// answered says that the batch taken last has been committed, and its barriers
-// have been told. A stopped queue gets one more look, which ends the committer.
-func (q *queue) answered() {
+// pass ends the caller's turn, after b has been committed and answered, and
+// gives it to the next, if there is something to do.
+func (q *queue) pass(b *batch) {
+	b.reset()
 	q.mu.Lock()
-	q.busy = false
-	stopped := q.err != nil
-	q.mu.Unlock()
-	if stopped {
-		q.flush()
+	defer q.mu.Unlock()
+	q.spare, q.taken = b, 0
+	q.leading = false
+	switch {
+	case q.filling.barriers > 0:
+		for i := range q.filling.pending {
+			if done := q.filling.pending[i].done; done != nil {
+				q.leading = true
+				done <- answer{turn: true}
+				return
+			}
+		}
+	case q.overdue, q.due(), q.err != nil:
+		q.flushLocked()
+	}
+	if !q.leading {
+		q.idle.Broadcast()
 	}
 }
 
@@ -169,15 +256,30 @@ func (q *queue) stop(err error) {
 	q.room.Broadcast()
 }
 
-func (q *queue) barriers() bool {
+// drain commits what has gathered, and returns when nobody commits any more.
+// The queue has been stopped.
+func (q *queue) drain() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.filling.barriers > 0
+	for {
+		q.flushLocked()
+		if !q.leading {
+			return
+		}
+		q.idle.Wait()
+	}
+}
+
+// gathered returns how many barriers wait.
+func (q *queue) gathered() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.filling.barriers
 }
 
 // settled reports whether all that was appended has been committed.
 func (q *queue) settled() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return !q.busy && len(q.filling.pending) == 0
+	return !q.leading && len(q.filling.pending) == 0
 }

@@ -39,6 +39,11 @@ type Change struct {
 	Taken   []uint64  // numbers of messages that left the mailbox
 	End     []byte    // not nil: the run has ended, with this summary; it moves to the history
 	Amend   []byte    // not nil: replaces the summary of a run that has ended before
+
+	// Essential says that it may use what is kept in reserve when there is no
+	// room on the disk: what an operator asks for, what makes the plant safe,
+	// the outcome of what has been done already.
+	Essential bool
 }
 
 // Urgency is how long an appended Change may wait for company.

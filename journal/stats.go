@@ -101,3 +101,6 @@ func (r *Report) Err() error {
 	}
 	return errors.New(r.Sentences[0])
 }
+
+// Written returns how many bytes were written to all files: what wears the disk.
+func (s *Stats) Written() int64 { return s.LogWritten + s.LiveWritten + s.OldWritten }

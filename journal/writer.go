@@ -7,35 +7,53 @@ import "errors"
 type Writer struct {
 	j    *Journal
 	enc  encoder
-	done chan error
+	done chan answer
 }
 
 // Writer returns a new Writer. It holds nothing that must be given back.
-func (j *Journal) Writer() *Writer { return &Writer{j: j, done: make(chan error, 1)} }
+func (j *Journal) Writer() *Writer { return &Writer{j: j, done: make(chan answer, 2)} }
 
 // Commit appends c and returns when it, and every Change that anyone appended
 // before it, is on disk. An error wraps ErrFailed when that is not known, or
 // not so; ErrClosed when the journal was closed before.
 func (w *Writer) Commit(c Change) error {
-	if err := w.append(&c, w.done, Soon); err != nil {
+	turn, err := w.append(&c, w.done, Soon)
+	if err != nil {
 		return err
 	}
-	return <-w.done
+	return w.j.await(turn, w.done)
+}
+
+// await returns what a barrier is told. Meanwhile it may get the turn to commit.
+func (j *Journal) await(turn bool, done <-chan answer) error {
+	if turn {
+		j.lead()
+	}
+	for {
+		a := <-done
+		if !a.turn {
+			return a.err
+		}
+		j.lead()
+	}
 }
 
 // Append queues c, which becomes durable with the next Commit of anyone, or
 // after the time that u names. It blocks only while the queue is full. The
 // journal keeps nothing that c points to.
-func (w *Writer) Append(c Change, u Urgency) error { return w.append(&c, nil, u) }
+func (w *Writer) Append(c Change, u Urgency) error {
+	_, err := w.append(&c, nil, u)
+	return err
+}
 
-func (w *Writer) append(c *Change, done chan<- error, u Urgency) error {
+func (w *Writer) append(c *Change, done chan<- answer, u Urgency) (turn bool, err error) {
 	if err := c.check(); err != nil {
-		return err
+		return false, err
 	}
 	j := w.j
 	w.enc.reset()
 	var amend uint64
-	p := pending{done: done}
+	p := pending{done: done, spare: c.Essential}
 	if c.Amend != nil {
 		amend = j.amends.Add(1)
 	}
@@ -55,11 +73,12 @@ func (w *Writer) append(c *Change, done chan<- error, u Urgency) error {
 
 // Sync returns when every Change appended so far is on disk.
 func (j *Journal) Sync() error {
-	done := make(chan error, 1)
-	if err := j.q.add(new(encoder), pending{done: done}, Soon, nil); err != nil {
+	done := make(chan answer, 2)
+	turn, err := j.q.add(new(encoder), pending{done: done}, Soon, nil)
+	if err != nil {
 		return err
 	}
-	return <-done
+	return j.await(turn, done)
 }
 
 // PutScript keeps source under its hash; it becomes durable with the next
@@ -76,7 +95,7 @@ func (j *Journal) PutScript(hash string, source []byte) error {
 	}
 	var e encoder
 	e.putRaw(scriptKey(hash), source)
-	if err := j.q.add(&e, pending{}, Later, nil); err != nil {
+	if _, err := j.q.add(&e, pending{}, Later, nil); err != nil {
 		j.scripts.remove(hash)
 		return err
 	}
