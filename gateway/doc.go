@@ -21,6 +21,8 @@
 //
 //   - While a link is down its tags are BadNoCommunication, and no value from
 //     before is shown in their place.
+//   - What a subscribed device does not monitor is polled, and grows stale by its
+//     age, as on a link that is not subscribed.
 //   - A sample that was received earlier never replaces one received later.
 //   - After a write no Read shows the sample from before it.
 //   - A write is sent at most once, in the session in which it was asked for,

@@ -38,6 +38,8 @@ type Driver interface {
 type Subscriber interface {
 	// Subscribe calls sink with updates of items, from one goroutine at a
 	// time, until ctx ends or the session is lost; it returns why. Each item
-	// gets a first sample, good or bad. sink never blocks for long.
+	// gets a first change: a sample, good or bad, or that the device does not
+	// monitor it (tag.Change.Unmonitored), in which case the gateway reads it
+	// at its Period until a change comes. sink never blocks for long.
 	Subscribe(ctx context.Context, items []tag.Item, sink func([]tag.Change)) error
 }

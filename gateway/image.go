@@ -17,6 +17,7 @@ type cell struct {
 	kept   bool       // sample has an earlier value than exact
 	dirty  bool       // the sample is from before a write, or from before the link came up
 	slots  []*slot    // of the watches
+	source source     // of the samples, in this session of a subscribed link
 }
 
 // answer is the cell's sample with the device's own value.
@@ -127,6 +128,14 @@ func (g *Gateway) take(s *session, changes []tag.Change) {
 		if sample.Received.Before(c.told) {
 			continue
 		}
+		if ch.Unmonitored {
+			was := s.from(c, unmonitored)
+			if was != monitored && !c.stale(e, now) {
+				continue // what was read says more than why it is not monitored
+			}
+		} else {
+			s.from(c, monitored)
+		}
 		asked := ch.Taken
 		if asked.IsZero() || asked.After(sample.Received) {
 			asked = sample.Received
@@ -145,7 +154,7 @@ func (c *cell) stale(e *entry, now time.Time) bool {
 	if c.sample.Received.IsZero() || c.dirty {
 		return true
 	}
-	if e.link.conn.Subscribe {
+	if c.source == monitored {
 		return false // what does not change is not told again
 	}
 	p := e.Item.Period

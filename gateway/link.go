@@ -18,7 +18,7 @@ type link struct {
 	log     *slog.Logger
 	tags    []*entry    // by handle
 	items   []tag.Item  // by handle
-	classes []*class    // empty where the device is subscribed
+	classes []*class    // of a subscribed device: those of the items that it does not monitor
 	sent    []time.Time // by handle: the last write; owned by the link's goroutine
 
 	reads  chan *readRequest // without a buffer: what is not taken yet is withdrawn
@@ -34,10 +34,11 @@ type link struct {
 // session is the time from a successful Connect until the link is lost. A
 // request belongs to one session and dies with it.
 type session struct {
-	link  *link
-	lost  chan struct{} // closed when the session ends
-	alive bool          // guarded by Gateway.mu
-	data  bool          // a sample came over it; guarded by Gateway.mu
+	link   *link
+	lost   chan struct{} // closed when the session ends
+	recast chan struct{} // holds one token after an item began, or ceased, to be monitored
+	alive  bool          // guarded by Gateway.mu
+	data   bool          // a sample came over it; guarded by Gateway.mu
 }
 
 // Faults of a driver that have no error of their own.
@@ -119,12 +120,13 @@ func (l *link) backoff(failures int) time.Duration {
 // up begins a session.
 func (l *link) up() *session {
 	now := time.Now()
-	s := &session{link: l, lost: make(chan struct{}), alive: true}
+	s := &session{link: l, lost: make(chan struct{}), recast: make(chan struct{}, 1), alive: true}
 	l.g.mu.Lock()
 	before, attempts := l.status, l.repeats
 	l.session = s
 	for _, e := range l.tags {
-		l.g.cells[e.number].dirty = true // what it said of the link that was down is over
+		c := &l.g.cells[e.number]
+		c.dirty, c.source = true, unknown // what was said before the link went down is over
 	}
 	l.status.State, l.status.Since = Up, now
 	l.repeats = 0
@@ -254,6 +256,9 @@ func (l *link) next(ctx, wire context.Context, s *session, ended <-chan error, d
 		return l.write(ctx, wire, s, w)
 	case r := <-l.reads:
 		return l.answer(ctx, s, r)
+	case <-s.recast:
+		l.recast(time.Now())
+		return nil
 	case <-due:
 		return nil
 	}

@@ -35,8 +35,12 @@ func classes(tags []*entry) []*class {
 	return all
 }
 
-// align makes all classes due at once, for a session that begins.
+// align makes all classes due at once, for a session that begins. That of a
+// subscribed device begins with none.
 func (l *link) align(now time.Time) {
+	if l.conn.Subscribe {
+		l.classes = nil
+	}
 	for _, c := range l.classes {
 		c.next, c.fresh = now, true
 	}

@@ -20,19 +20,22 @@ func subscribeCases(d Device) []testCase {
 	if d.Missing != nil {
 		cases = append(cases, testCase{"subscribe: missing address", testSubscribeMissing})
 	}
+	if d.Unmonitor != nil {
+		cases = append(cases, testCase{"subscribe: refused item", testSubscribeRefused})
+	}
 	if d.Stop != nil {
 		cases = append(cases, testCase{"subscribe: device dies", testSubscribeDies})
 	}
 	return cases
 }
 
-// subscription is a Subscribe at work and the last sample of each item.
+// subscription is a Subscribe at work and the last change of each item.
 type subscription struct {
 	result chan error
 	cancel context.CancelFunc
 
 	mu     sync.Mutex
-	last   map[int]tag.Sample
+	last   map[int]tag.Change
 	inSink int
 	over   bool // two calls of sink at once
 }
@@ -41,7 +44,7 @@ func subscribe(t *testing.T, drv gateway.Driver, is []tag.Item) *subscription {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	s := &subscription{result: make(chan error, 1), cancel: cancel, last: make(map[int]tag.Sample)}
+	s := &subscription{result: make(chan error, 1), cancel: cancel, last: make(map[int]tag.Change)}
 	go func() { s.result <- drv.(gateway.Subscriber).Subscribe(ctx, is, s.sink) }()
 	return s
 }
@@ -54,28 +57,29 @@ func (s *subscription) sink(changes []tag.Change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range changes {
-		s.last[c.Handle] = c.Sample
+		s.last[c.Handle] = c
 	}
 	s.inSink--
 }
 
-func (s *subscription) get(handle int) (tag.Sample, bool) {
+func (s *subscription) get(handle int) (tag.Change, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sample, ok := s.last[handle]
-	return sample, ok
+	c, ok := s.last[handle]
+	return c, ok
 }
 
-// expect waits until the item's last sample is good and holds want.
+// expect waits until the item's last sample is good, holds want, and comes from
+// the device unasked.
 func (s *subscription) expect(t *testing.T, d Device, handle int, want tag.Value) {
 	t.Helper()
 	if !eventually(t.Context(), d, func() bool {
-		sample, ok := s.get(handle)
-		return ok && sample.Status.IsGood() && sample.Value.Equal(want)
+		c, ok := s.get(handle)
+		return ok && !c.Unmonitored && c.Sample.Status.IsGood() && c.Sample.Value.Equal(want)
 	}) {
-		sample, ok := s.get(handle)
-		t.Errorf("%s: the subscription's last sample is %v, %v (any: %t); want %v",
-			d.Points[handle].Address, sample.Value, sample.Status, ok, want)
+		c, ok := s.get(handle)
+		t.Errorf("%s: the subscription's last change is %v, %v, unmonitored %t (any: %t); want %v",
+			d.Points[handle].Address, c.Sample.Value, c.Sample.Status, c.Unmonitored, ok, want)
 	}
 }
 
@@ -101,7 +105,7 @@ func testSubscribeFirst(t *testing.T, d Device) {
 		s := subscribe(t, drv, is)
 		for i, p := range d.Points {
 			s.expect(t, d, i, p.value(i))
-			if sample, ok := s.get(i); ok && sample.Received.IsZero() {
+			if c, ok := s.get(i); ok && c.Sample.Received.IsZero() {
 				t.Errorf("%s: the sample does not say when it was received", p.Address)
 			}
 		}
@@ -171,10 +175,44 @@ func testSubscribeMissing(t *testing.T, d Device) {
 			s.expect(t, whole, i, p.value(i))
 		}
 	}
-	if !eventually(t.Context(), d, func() bool { sample, ok := s.get(at); return ok && sample.Status.IsBad() }) {
-		sample, ok := s.get(at)
-		t.Errorf("the missing %s has %v, %v (any: %t); want a bad sample", points[at].Address, sample.Value, sample.Status, ok)
+	if !eventually(t.Context(), d, func() bool { c, ok := s.get(at); return ok && c.Sample.Status.IsBad() }) {
+		c, ok := s.get(at)
+		t.Errorf("the missing %s has %v, %v (any: %t); want a bad sample", points[at].Address, c.Sample.Value, c.Sample.Status, ok)
 	}
+	s.end(t, d)
+}
+
+// testSubscribeRefused is a device that does not tell of one item for a while.
+func testSubscribeRefused(t *testing.T, d Device) {
+	is := items(d.Points)
+	for i, p := range d.Points {
+		set(t, d, p, p.value(i))
+	}
+	undo, err := d.Unmonitor(d.Points[1])
+	if err != nil {
+		t.Fatalf("Unmonitor: %v", err)
+	}
+	undo = sync.OnceFunc(undo)
+	t.Cleanup(undo)
+	drv := connected(t, d, is)
+	s := subscribe(t, drv, is)
+	for i, p := range d.Points {
+		if i != 1 {
+			s.expect(t, d, i, p.value(i))
+		}
+	}
+	if !eventually(t.Context(), d, func() bool { c, ok := s.get(1); return ok && c.Unmonitored && c.Sample.Status.IsBad() }) {
+		c, ok := s.get(1)
+		t.Errorf("%s, of which the device does not tell, has %v, %v, unmonitored %t (any: %t); want a bad sample, unmonitored",
+			d.Points[1].Address, c.Sample.Value, c.Sample.Status, c.Unmonitored, ok)
+	}
+	expectGood(t, d.Points[1], mustRead(t, d, drv, is)[1], d.Points[1].value(1))
+	undo()
+	for round := range 2 {
+		s.expect(t, d, 1, d.Points[1].value(1+round))
+		set(t, d, d.Points[1], d.Points[1].value(2+round))
+	}
+	s.expect(t, d, 1, d.Points[1].value(3))
 	s.end(t, d)
 }
 

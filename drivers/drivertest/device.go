@@ -30,6 +30,12 @@ type Device struct {
 	// called; nil where it cannot.
 	Refuse func(p Point) (undo func(), err error)
 
+	// Unmonitor makes the device refuse to tell of changes of p, which can be
+	// read as before, until undo is called; nil where it cannot. It has its effect
+	// on subscriptions that come later. The driver is to ask again by itself, within
+	// Patience.
+	Unmonitor func(p Point) (undo func(), err error)
+
 	// Proxy is where the driver connects to, with the device behind it; nil for
 	// a driver that does not speak TCP.
 	Proxy *Proxy

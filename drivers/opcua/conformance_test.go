@@ -107,6 +107,10 @@ func TestConformance(t *testing.T) {
 			}
 			return undo, s.AnswerWrites(name, tag.BadOutOfRange)
 		},
+		Unmonitor: func(p drivertest.Point) (func(), error) {
+			s.RefuseMonitoring(badTooManyMonitoredItems, nodeName(p.Address))
+			return func() { s.RefuseMonitoring(0) }, nil
+		},
 		Proxy:    proxy,
 		Patience: 20 * time.Second,
 	})

@@ -31,6 +31,15 @@
 // as sent when it was handed to the channel; without an answer to it the write
 // is unknown and the session ends.
 //
+// # What the server does not monitor
+//
+// An item whose monitored item is refused, or of which no first notification
+// comes within Config.WatchdogSilence, or whose node was deleted, is told of as
+// unmonitored: the gateway reads it. The server is asked again for what it
+// refused or deleted, later and later, as long as the session lasts; what it took
+// and is silent about is awaited. A monitored item that a server drops without a
+// word, while its subscription lives on, looks like a value that does not change.
+//
 // # Known limits
 //
 // The library decodes in a goroutine of its own, where a hostile server can

@@ -15,6 +15,7 @@ type Driver struct {
 	set   settings
 	items []tag.Item // by Handle
 	addrs []address
+	said  said // of Subscribe, of which there is one at a time
 
 	mu      sync.Mutex
 	session *session           // nil while there is none; it may be lost
@@ -32,6 +33,7 @@ func New(cfg Config, items []tag.Item) (*Driver, error) {
 		return nil, fmt.Errorf("cannot make an OPC UA driver: %w", err)
 	}
 	d := &Driver{set: s, items: slices.Clone(items), addrs: make([]address, len(items))}
+	d.said = said{d.items, map[int]tag.StatusCode{}}
 	var errs []error
 	for i, it := range items {
 		if d.addrs[i], err = checkItem(it); err != nil {

@@ -241,6 +241,7 @@ type watching struct {
 
 	mu     sync.Mutex
 	all    map[int][]tag.Sample
+	last   map[int]tag.Change
 	change chan struct{} // closed and replaced at each change
 }
 
@@ -248,13 +249,14 @@ func watch(t *testing.T, d *opcua.Driver, is []tag.Item) *watching {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	w := &watching{stop: cancel, result: make(chan error, 1), all: map[int][]tag.Sample{}, change: make(chan struct{})}
+	w := &watching{stop: cancel, result: make(chan error, 1), all: map[int][]tag.Sample{}, last: map[int]tag.Change{}, change: make(chan struct{})}
 	go func() {
 		w.result <- d.Subscribe(ctx, is, func(cs []tag.Change) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			for _, c := range cs {
 				w.all[c.Handle] = append(w.all[c.Handle], c.Sample)
+				w.last[c.Handle] = c
 			}
 			close(w.change)
 			w.change = make(chan struct{})

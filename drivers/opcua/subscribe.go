@@ -2,7 +2,6 @@ package opcua
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -30,10 +29,15 @@ type subscriber struct {
 	items []tag.Item
 	sink  func([]tag.Change)
 	subs  map[uint32]*subscription
-	seen  []bool // by index in items: it had a sample
-	begun time.Time
+	watch []monitored  // by index in items
+	out   []tag.Change // what the sink is to be told
+	said  said
 	pump  *pump
-	lossy map[int]bool // by index in items: its queue overflowed, which was said
+
+	wait    time.Duration // before the server is asked again; 0 where there is nothing to ask for
+	due     time.Time     // when it is; zero where that is not set
+	round   uint32        // how often it was
+	retried chan attempt  // nil while it is not
 }
 
 // subscription is one of the server's (OPC 10000-4, 5.14). Items of one period
@@ -56,7 +60,7 @@ func (d *Driver) Subscribe(ctx context.Context, items []tag.Item, sink func([]ta
 	}
 	sub := &subscriber{
 		session: s, items: slices.Clone(items), sink: sink, subs: map[uint32]*subscription{},
-		seen: make([]bool, len(items)), begun: time.Now(), lossy: map[int]bool{},
+		watch: make([]monitored, len(items)), said: d.said,
 	}
 	err := sub.run(ctx)
 	if ctx.Err() != nil {
@@ -77,6 +81,9 @@ func (s *subscriber) run(ctx context.Context) error {
 		// The publish requests that still wait are answered once the
 		// subscriptions are gone; a later Subscribe must not meet them.
 		s.pump.stop()
+		if s.retried != nil {
+			<-s.retried
+		}
 		s.remove()
 		s.pump.drain()
 	}()
@@ -95,55 +102,59 @@ func (s *subscriber) run(ctx context.Context) error {
 			if err := s.take(p.response, time.Now()); err != nil {
 				return err
 			}
+		case a := <-s.retried:
+			s.retried = nil
+			if a.err != nil {
+				return a.err
+			}
+			s.settle(a.answers, time.Now())
 		case now := <-tick.C:
 			if err := s.watchdog(now); err != nil {
 				return err
 			}
+			s.overdue(now)
+			s.retry(now)
 		}
+		s.flush()
 	}
 }
 
 // create makes a subscription for each period and puts the items on them.
 func (s *subscriber) create(ctx context.Context) error {
-	var changes []tag.Change
 	groups := map[time.Duration][]int{}
 	var periods []time.Duration
 	for i, it := range s.items {
 		if it.Handle < 0 || it.Handle >= len(s.nodes) || s.nodes[it.Handle] == nil {
-			s.seen[i] = true
-			changes = append(changes, tag.Change{Handle: it.Handle, Sample: tag.BadSample(tag.BadNodeIdUnknown, time.Now())})
+			s.refused(i, tag.BadSample(tag.BadNodeIdUnknown, time.Now()))
 			continue
 		}
-		p := it.Period
-		if p <= 0 {
-			p = defaultInterval
-		}
-		p = max(p, minInterval)
+		p := pace(it)
 		if groups[p] == nil {
 			periods = append(periods, p)
 		}
 		groups[p] = append(groups[p], i)
 	}
 	for _, p := range periods {
-		id, err := s.createOne(ctx, p)
+		sub, err := s.createOne(ctx, p)
 		if err != nil {
 			return err
 		}
-		bad, err := s.monitor(ctx, id, p, groups[p])
+		for _, i := range groups[p] {
+			s.watch[i].sub, s.watch[i].handle = sub, s.handle(0, i)
+		}
+		answers, err := s.monitor(ctx, sub, groups[p], 0)
 		if err != nil {
 			return err
 		}
-		changes = append(changes, bad...)
+		s.settle(answers, time.Now())
 	}
-	if len(changes) > 0 {
-		s.sink(changes)
-	}
+	s.flush()
 	return nil
 }
 
 // createOne makes a subscription that is heard of at least three times within
 // the watchdog's silence, be its items sampled as rarely as they like.
-func (s *subscriber) createOne(ctx context.Context, period time.Duration) (uint32, error) {
+func (s *subscriber) createOne(ctx context.Context, period time.Duration) (*subscription, error) {
 	interval := min(period, s.set.WatchdogSilence/3)
 	count := max(1, uint32(s.set.WatchdogSilence/3/interval))
 	life := max(3*count, uint32(min(s.set.SessionTimeout/interval, math.MaxInt32)))
@@ -152,56 +163,17 @@ func (s *subscriber) createOne(ctx context.Context, period time.Duration) (uint3
 		RequestedLifetimeCount: life, PublishingEnabled: true,
 	})
 	if err != nil {
-		return 0, fmt.Errorf("cannot create a subscription: %w", err)
+		return nil, fmt.Errorf("cannot create a subscription: %w", err)
 	}
 	revised := r.RevisedPublishingInterval * float64(max(1, r.RevisedMaxKeepAliveCount))
 	if !(revised > 0) || revised > milliseconds(24*time.Hour) {
-		return 0, fmt.Errorf("the server wants to be silent for %g ms", revised)
+		return nil, fmt.Errorf("the server wants to be silent for %g ms", revised)
 	}
 	sub := &subscription{id: r.SubscriptionID, heard: time.Now(), keepAlive: time.Duration(revised * float64(time.Millisecond)),
 		interval: time.Duration(r.RevisedPublishingInterval * float64(time.Millisecond))}
 	sub.silence = max(s.set.WatchdogSilence, 2*sub.keepAlive)
 	s.subs[sub.id] = sub
-	return sub.id, nil
-}
-
-// monitor creates the monitored items of a subscription, and returns a bad
-// sample for each that the server refuses.
-func (s *subscriber) monitor(ctx context.Context, id uint32, period time.Duration, indices []int) ([]tag.Change, error) {
-	var bad []tag.Change
-	limit := s.limits.monitored
-	for len(indices) > 0 {
-		part := indices[:min(limit, len(indices))]
-		req := &ua.CreateMonitoredItemsRequest{SubscriptionID: id, TimestampsToReturn: ua.TimestampsToReturnBoth}
-		for _, i := range part {
-			req.ItemsToCreate = append(req.ItemsToCreate, &ua.MonitoredItemCreateRequest{
-				ItemToMonitor: s.reads.ids[s.items[i].Handle], MonitoringMode: ua.MonitoringModeReporting,
-				RequestedParameters: &ua.MonitoringParameters{
-					ClientHandle: uint32(i), SamplingInterval: milliseconds(period), QueueSize: queueSize, DiscardOldest: true,
-				},
-			})
-		}
-		r, err := call[*ua.CreateMonitoredItemsResponse](ctx, s.channel, req)
-		var fault *faultError
-		if errors.As(err, &fault) && len(part) > 1 && (fault.code == ua.StatusBadTooManyOperations || tooLarge(fault.code)) {
-			limit = len(part) / 2
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("cannot create monitored items: %w", err)
-		}
-		if len(r.Results) != len(part) {
-			return nil, fmt.Errorf("the server gave %d results to %d monitored items", len(r.Results), len(part))
-		}
-		for k, i := range part {
-			if code := statusCode(r.Results[k].StatusCode); code.IsBad() {
-				s.seen[i] = true
-				bad = append(bad, tag.Change{Handle: s.items[i].Handle, Sample: tag.BadSample(code, time.Now())})
-			}
-		}
-		indices = indices[len(part):]
-	}
-	return bad, nil
+	return sub, nil
 }
 
 // publishLimit is how long a publish request may wait: each takes its turn, and
@@ -233,32 +205,28 @@ func (s *subscriber) take(r *ua.PublishResponse, now time.Time) error {
 
 // deliver hands one notification message to the sink.
 func (s *subscriber) deliver(sub *subscription, m *ua.NotificationMessage, now time.Time) error {
-	var changes []tag.Change
 	var ended error
 	for _, n := range m.NotificationData {
 		switch n := extension(n).(type) {
 		case *ua.DataChangeNotification:
 			for _, c := range n.MonitoredItems {
-				i := int(c.ClientHandle)
-				if i < 0 || i >= len(s.items) {
-					continue // a handle that we did not give
+				i, ok := s.itemOf(c.ClientHandle)
+				if !ok {
+					continue // a handle that we did not give, or gave up
 				}
 				it := s.items[i]
 				sample := toSample(c.Value, it.Type, now)
-				s.seen[i] = true
-				if overflowed(sample.Status) && !s.lossy[i] {
-					s.lossy[i] = true
+				if overflowed(sample.Status) && !s.watch[i].lossy {
+					s.watch[i].lossy = true
 					s.set.Log.Warn("values of a tag changed faster than they could be fetched; the older ones are lost", "url", s.set.URL, "tag", it.Path)
 				}
-				changes = append(changes, tag.Change{Handle: it.Handle, Sample: sample, Taken: now.Add(-sub.interval)})
+				s.tells(i, sample, now.Add(-sub.interval))
 			}
 		case *ua.StatusChangeNotification:
 			ended = fmt.Errorf("the server ended a subscription: %s", statusCode(n.Status))
 		}
 	}
-	if len(changes) > 0 {
-		s.sink(changes)
-	}
+	s.flush()
 	return ended
 }
 
@@ -272,26 +240,12 @@ func extension(e *ua.ExtensionObject) any {
 // overflowed tells the bits that say "DataValue" and "Overflow" (OPC 10000-4, 7.39.1).
 func overflowed(c tag.StatusCode) bool { return c&0x0C00 == 0x0400 && c&0x0080 != 0 }
 
-// watchdog finds a subscription that fell silent, and items of which the server
-// never said anything.
+// watchdog finds a subscription that fell silent.
 func (s *subscriber) watchdog(now time.Time) error {
 	for _, sub := range s.subs {
 		if d := now.Sub(sub.heard); d > sub.silence {
 			return fmt.Errorf("the server was silent about a subscription for %v", d.Round(time.Millisecond))
 		}
-	}
-	if now.Sub(s.begun) < s.set.WatchdogSilence {
-		return nil
-	}
-	var changes []tag.Change
-	for i, seen := range s.seen {
-		if !seen {
-			s.seen[i] = true
-			changes = append(changes, tag.Change{Handle: s.items[i].Handle, Sample: tag.BadSample(tag.BadWaitingForInitialData, now)})
-		}
-	}
-	if len(changes) > 0 {
-		s.sink(changes)
 	}
 	return nil
 }

@@ -45,4 +45,9 @@ type Change struct {
 	// the gateway's clock: a server that publishes once a second tells of a
 	// sample up to a second late. Zero: Sample.Received.
 	Taken time.Time
+	// Unmonitored says that the device does not tell of changes of the item, from
+	// now on until a Change without it: the device refuses to, gave no first
+	// sample in time, or lost the item. Sample is bad and says why. The gateway
+	// reads such an item at its Period.
+	Unmonitored bool
 }

@@ -10,7 +10,8 @@
 // Clients reach it through a relay that listens on the address given to Listen
 // and can be told to misbehave: Cut drops the connections while the sessions
 // live on, Hang makes a black hole of the server, HangReplies loses only its
-// answers. Restart comes back on the same address with other namespaces.
+// answers. RefuseMonitoring lets variables be read and not be monitored. Restart
+// comes back on the same address with other namespaces.
 //
 // The library behind the relay can listen on all interfaces only; it does so on
 // a port of its own, which nobody is told. Do not run a Server where that

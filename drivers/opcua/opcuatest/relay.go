@@ -1,14 +1,16 @@
 package opcuatest
 
 import (
+	"bufio"
 	"net"
 	"sync"
 )
 
 // relay forwards TCP connections to a backend, and misbehaves when told to.
 type relay struct {
-	l  net.Listener
-	wg sync.WaitGroup
+	l      net.Listener
+	wg     sync.WaitGroup
+	refuse refusal
 
 	mu       sync.Mutex
 	backend  string
@@ -72,19 +74,20 @@ func (r *relay) serve(client net.Conn) {
 	}
 	r.links[k] = struct{}{}
 	r.mu.Unlock()
-	r.wg.Go(func() { r.pump(k, client, server, &r.down) })
-	r.pump(k, server, client, &r.up)
+	r.wg.Go(func() { r.pump(k, client, server, &r.down, r.refuse.response) })
+	r.pump(k, server, client, &r.up, r.refuse.request)
 	r.mu.Lock()
 	delete(r.links, k)
 	r.mu.Unlock()
 }
 
-// pump copies src to dst until either ends, and waits where its way is shut.
-func (r *relay) pump(k *link, dst, src net.Conn, way *chan struct{}) {
+// pump copies src to dst, chunk by chunk as edit changes them, until either
+// ends, and waits where its way is shut.
+func (r *relay) pump(k *link, dst, src net.Conn, way *chan struct{}, edit func(chunk []byte)) {
 	defer k.kill()
-	buf := make([]byte, 64<<10)
+	in := bufio.NewReader(src)
 	for {
-		n, err := src.Read(buf)
+		chunk, err := nextChunk(in)
 		if err != nil {
 			return
 		}
@@ -96,7 +99,8 @@ func (r *relay) pump(k *link, dst, src net.Conn, way *chan struct{}) {
 		case <-k.dead:
 			return
 		}
-		if _, err := dst.Write(buf[:n]); err != nil {
+		edit(chunk)
+		if _, err := dst.Write(chunk); err != nil {
 			return
 		}
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/awcullen/opcua/server"
 	"github.com/awcullen/opcua/ua"
+
+	"holdfast/gateway/tag"
 )
 
 // NamespaceURI is the namespace of the variables.
@@ -236,6 +238,22 @@ func (s *Server) Hang(on bool) { s.relay.shut(on, on) }
 
 // HangReplies has requests still arrive, and their answers not.
 func (s *Server) HangReplies(on bool) { s.relay.shut(false, on) }
+
+// RefuseMonitoring has the server answer with code when a client asks to have
+// the variables monitored; they can be read as before. It holds for new requests
+// on unsecured connections, in one chunk each, and until it is called again;
+// without names it ends. In an answer with such a refusal a variable that does
+// not exist has the same code.
+func (s *Server) RefuseMonitoring(code tag.StatusCode, names ...string) {
+	s.relay.refuse.set(code, names)
+}
+
+// Refusals returns how many answers RefuseMonitoring has changed.
+func (s *Server) Refusals() int {
+	s.relay.refuse.mu.Lock()
+	defer s.relay.refuse.mu.Unlock()
+	return s.relay.refuse.count
+}
 
 // DropSessions forgets each session that has read a variable, as a server does
 // that ran out of memory: the next request on it is answered with a ServiceFault.

@@ -89,6 +89,24 @@ func TestServer(t *testing.T) {
 		t.Errorf("the log of writes is %v", l)
 	}
 
+	for range 2 {
+		if err := s.AddVariable("Late", tag.TypeInt8, 7, false); err != nil {
+			t.Fatal(err)
+		}
+		if v := read(t, s, "ns=2;s=Late"); v.Value != int8(7) {
+			t.Errorf("Late reads %v", v)
+		}
+		if err := s.RemoveVariable("Late"); err != nil {
+			t.Fatal(err)
+		}
+		if v := read(t, s, "ns=2;s=Late"); v.StatusCode != ua.BadNodeIDUnknown {
+			t.Errorf("Late, which was removed, reads %v", v)
+		}
+	}
+	if err := s.RemoveVariable("Late"); err == nil {
+		t.Error("Late was removed twice")
+	}
+
 	url := s.URL()
 	if err := s.Restart(opcuatest.WithNamespaces("urn:other", opcuatest.NamespaceURI)); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package opcuatest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/awcullen/opcua/server"
@@ -64,6 +65,27 @@ func (s *Server) add(v *variable) error {
 	s.vars[v.name] = v
 	s.order = append(s.order, v)
 	return s.install(v)
+}
+
+// RemoveVariable takes a variable away; AddVariable may add it anew.
+func (s *Server) RemoveVariable(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, ok := s.vars[name]
+	if !ok {
+		return fmt.Errorf("cannot remove %s: no such variable", name)
+	}
+	delete(s.vars, name)
+	s.order = slices.DeleteFunc(s.order, func(o *variable) bool { return o == v })
+	nm := s.srv.NamespaceManager()
+	n, ok := nm.FindNode(ua.NodeIDString{NamespaceIndex: s.index, ID: name})
+	if !ok {
+		return nil // the namespace is missing
+	}
+	if err := nm.DeleteNode(n, false); err != nil {
+		return fmt.Errorf("cannot remove %s: %w", name, err)
+	}
+	return nil
 }
 
 // Set changes a variable as the plant would: with the time of now, quality
