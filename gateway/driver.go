@@ -11,9 +11,10 @@ import (
 // Write, and Close, which may come at any time and ends them all.
 //
 // A driver never retries a write, never reconnects by itself, and never waits
-// longer than its own request timeout or ctx.
+// longer than its own request timeout or ctx, but in Connect.
 type Driver interface {
-	// Connect opens the link. On a link that is open it first closes it.
+	// Connect opens the link. On a link that is open it first closes it. It may
+	// take as long as the device has to be left alone after a failure.
 	Connect(ctx context.Context) error
 
 	// Read returns one sample an item, in the order of items; what could not

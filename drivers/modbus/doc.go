@@ -66,6 +66,16 @@
 // was on the wire then is tag.Unknown, unless the operating system refused to
 // take its first byte.
 //
+// An answer in RTU framing (rtu, rtuovertcp, rtuoverudp) does not say which
+// request it answers: one that comes late would be taken for the next one's, and
+// every value after it would be Good and its neighbour's. So there, after such an
+// error, and at the start, Connect lets the line rest until Config.LateAnswer has
+// passed since the request was sent. In the meantime it listens, on a connection of
+// its own, throws away what comes, and goes on once the line has been silent for
+// Config.Timeout. On UDP it only waits: nobody talks to a socket that has sent nothing.
+//
+// What this does not see is a device that answers one request twice in time.
+//
 // A request on the wire is not broken off: ctx and Close are seen between
 // requests, and so after Config.Timeout at the latest.
 package modbus

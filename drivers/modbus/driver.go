@@ -24,6 +24,11 @@ type Config struct {
 	Order   tag.Order     // of items that have none; "" means ABCD
 	Timeout time.Duration // of one request; 0 means 1 s
 
+	// LateAnswer is how late after its request an answer may come; after a
+	// request that failed, and from New on, nothing is asked before. It is for
+	// RTU framing only. 0 means 5 s, or Timeout where that is longer.
+	LateAnswer time.Duration
+
 	MaxRegisters int // read in one request; 0 means 125, which is the most
 	MaxCoils     int // coils or discrete inputs read in one request; 0 means 2000, which is the most
 	MaxGap       int // entries that no tag has and that are read along to merge two requests
@@ -52,6 +57,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MaxCoils == 0 {
 		c.MaxCoils = maxReadCoils
 	}
+	if c.LateAnswer == 0 && isRTU(c.URL) {
+		c.LateAnswer = max(5*time.Second, c.Timeout)
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -64,6 +72,10 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("gap of %d is negative", c.MaxGap)
 	case c.Timeout < 0 || c.DelayBetween < 0:
 		return c, fmt.Errorf("a timeout of %v or a delay of %v is negative", c.Timeout, c.DelayBetween)
+	case c.LateAnswer != 0 && !isRTU(c.URL):
+		return c, fmt.Errorf("a late answer of %v has no meaning: answers carry a transaction identifier, but for RTU framing", c.LateAnswer)
+	case isRTU(c.URL) && c.LateAnswer < c.Timeout:
+		return c, fmt.Errorf("a late answer of %v is below the timeout of %v", c.LateAnswer, c.Timeout)
 	}
 	return c, nil
 }
@@ -73,6 +85,7 @@ type Driver struct {
 	cfg    Config
 	conf   modbus.ClientConfiguration
 	points []point // by Item.Handle
+	rtu    bool    // RTU framing
 
 	// mu is held for the whole of a call: the library's client has one unit
 	// identifier and one stream, and so one user at a time.
@@ -81,6 +94,10 @@ type Driver struct {
 	dialing chan struct{}        // closed when an attempt that Connect gave up has ended; nil: none
 	idle    time.Time            // when the last request ended
 	plans   map[planKey]*plan
+
+	// Of RTU framing (rest.go).
+	unsure    bool      // an answer may be under way that nobody waits for
+	restUntil time.Time // when none can be any more
 
 	// stopMu guards what Close needs of the call that holds mu.
 	stopMu sync.Mutex
@@ -107,7 +124,7 @@ func New(cfg Config, items []tag.Item) (*Driver, error) {
 		return nil, err
 	}
 	switch {
-	case strings.HasPrefix(cfg.URL, "rtu") && cfg.UnitID == 0:
+	case isRTU(cfg.URL) && cfg.UnitID == 0:
 		return nil, fmt.Errorf("cannot use Modbus device %s: unit 0 is the broadcast address, which nobody answers", cfg.URL)
 	case strings.HasPrefix(cfg.URL, "tcp+tls") && (cfg.ClientCert == nil || cfg.Roots == nil):
 		return nil, fmt.Errorf("cannot use Modbus device %s: TLS needs a client certificate and trusted roots", cfg.URL)
@@ -125,7 +142,8 @@ func New(cfg Config, items []tag.Item) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Driver{cfg: cfg, conf: conf, points: points}, nil
+	return &Driver{cfg: cfg, conf: conf, points: points, rtu: isRTU(cfg.URL),
+		unsure: isRTU(cfg.URL), restUntil: time.Now().Add(cfg.LateAnswer)}, nil
 }
 
 // compile makes the points of items, in their order.
@@ -178,9 +196,13 @@ func (d *Driver) begin(ctx context.Context, connecting bool) (call context.Conte
 }
 
 // Connect opens the link, within ctx and 5 s. On UDP and serial lines that
-// says nothing yet of the device. A connection attempt that ctx ended goes on
-// in the background, within the limits of the operating system, and is closed
-// when it succeeds; the next Connect waits for it.
+// says nothing yet of the device. In RTU framing it first lets the line rest
+// where that is due: as long as Config.LateAnswer, or twice as long where bytes
+// keep coming.
+//
+// A connection attempt that ctx ended goes on in the background, within the
+// limits of the operating system, and is closed when it succeeds; the next
+// Connect waits for it.
 func (d *Driver) Connect(ctx context.Context) error {
 	ctx, end, err := d.begin(ctx, true)
 	if err != nil {
@@ -189,6 +211,9 @@ func (d *Driver) Connect(ctx context.Context) error {
 	defer end()
 	d.drop()
 	d.plans = make(map[planKey]*plan)
+	if err := d.rest(ctx); err != nil {
+		return fmt.Errorf("cannot connect to %s: %w", d.cfg.URL, err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, connectLimit)
 	defer cancel()
 	client, err := d.open(ctx)
@@ -283,12 +308,5 @@ func (d *Driver) ready(ctx context.Context) error {
 	if d.cfg.DelayBetween == 0 || d.idle.IsZero() || wait <= 0 {
 		return nil
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return sleep(ctx, wait)
 }

@@ -283,15 +283,21 @@ func TestDelayBetween(t *testing.T) {
 // requested waits until the device has had n requests.
 func requested(t *testing.T, dev *modbustest.Device, n int64) {
 	t.Helper()
+	until(t, fmt.Sprintf("the device has had %d requests", n), func() bool { return dev.Requests() >= n })
+}
+
+// until waits until something is so.
+func until(t *testing.T, what string, is func() bool) {
+	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	limit := time.NewTimer(10 * time.Second)
 	defer limit.Stop()
-	for dev.Requests() < n {
+	for !is() {
 		select {
 		case <-tick.C:
 		case <-limit.C:
-			t.Fatalf("the device has had %d requests, not %d", dev.Requests(), n)
+			t.Fatalf("after 10 s it is not so that %s", what)
 		}
 	}
 }

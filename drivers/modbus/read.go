@@ -54,6 +54,7 @@ func (d *Driver) Read(ctx context.Context, items []tag.Item) ([]tag.Sample, erro
 			fail(samples, p.blocks[i:], tag.BadTimeout)
 			return samples, fmt.Errorf("cannot read from %s: %w", d.cfg.URL, err)
 		}
+		sent := time.Now()
 		err := d.readBlock(p, b, samples)
 		d.idle = time.Now()
 		if err == nil {
@@ -63,10 +64,10 @@ func (d *Driver) Read(ctx context.Context, items []tag.Item) ([]tag.Sample, erro
 		e, isException := exceptionOf(err)
 		switch {
 		case !isException:
-			d.drop()
+			d.lose(ctx, sent, err)
 			fail(samples, p.blocks[i:i+1], linkStatus(err))
 			fail(samples, p.blocks[i+1:], tag.BadNotConnected)
-			return samples, fmt.Errorf("cannot %s from %s: %w", b.request().span(), d.cfg.URL, err)
+			return samples, fmt.Errorf("cannot %s from %s: %w%s", b.request().span(), d.cfg.URL, err, d.resting())
 		case e.splits() && len(b.spans) > 1:
 			low, high := b.split()
 			p.blocks = slices.Replace(p.blocks, i, i+1, low, high)

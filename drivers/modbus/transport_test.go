@@ -113,45 +113,17 @@ func crc16(b []byte) uint16 {
 	return crc
 }
 
-// TestRTUOverTCP puts a converter before the device, as a serial device server
-// would be.
-func TestRTUOverTCP(t *testing.T) {
+// TestRTU speaks over each kind of serial line.
+func TestRTU(t *testing.T) {
 	t.Parallel()
-	dev := listen(t)
-	device := dial(t, dev)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for name, open := range serialLines() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dev := listen(t)
+			_, url := open(t, dev)
+			exercise(t, dev, modbus.Config{URL: url, UnitID: 1, Timeout: time.Second, LateAnswer: time.Second})
+		})
 	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		c, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		defer c.Close()
-		buf := make([]byte, 512)
-		for {
-			n, err := c.Read(buf) // requests are small: one frame a read
-			if err != nil {
-				return
-			}
-			frame := buf[:n-2]
-			if crc16(frame) != binary.LittleEndian.Uint16(buf[n-2:]) {
-				t.Errorf("request % x has a wrong checksum", buf[:n])
-				return
-			}
-			request := binary.BigEndian.AppendUint16([]byte{0, 1, 0, 0}, uint16(len(frame)))
-			answer, err := carry(device, append(request, frame...))
-			if err != nil {
-				return
-			}
-			if _, err := c.Write(binary.LittleEndian.AppendUint16(answer[6:], crc16(answer[6:]))); err != nil {
-				return
-			}
-		}
-	}()
-	exercise(t, dev, modbus.Config{URL: "rtuovertcp://" + ln.Addr().String(), UnitID: 1})
 }
 
 // certificate makes a key pair that signs itself, for 127.0.0.1.

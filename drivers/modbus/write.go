@@ -51,6 +51,7 @@ func (d *Driver) writeOne(ctx context.Context, w tag.Write) tag.Outcome {
 	if err := d.ready(ctx); err != nil {
 		return rejected(tag.BadTimeout, fmt.Sprintf("not sent: %v", err))
 	}
+	sent := time.Now()
 	err = send()
 	d.idle = time.Now()
 	if err == nil {
@@ -62,7 +63,7 @@ func (d *Driver) writeOne(ctx context.Context, w tag.Write) tag.Outcome {
 		}
 		return tag.Outcome{Result: e.result, Status: e.write, Detail: e.detail()}
 	}
-	d.drop()
+	d.lose(ctx, sent, err)
 	if notSent(err) {
 		return rejected(linkStatus(err), fmt.Sprintf("not sent: %v", err))
 	}

@@ -48,7 +48,7 @@ func newDriver(cfg *config.Config, c config.Connection, items []tag.Item, log *s
 func modbusConfig(c config.Connection, log *slog.Logger) modbus.Config {
 	m := c.Modbus
 	return modbus.Config{URL: c.URL, UnitID: m.UnitID, Order: m.Order, Timeout: m.Timeout, MaxRegisters: m.Limits.Registers,
-		MaxCoils: m.Limits.Coils, MaxGap: m.Limits.MaxGap, DelayBetween: m.DelayBetween, Log: log}
+		MaxCoils: m.Limits.Coils, MaxGap: m.Limits.MaxGap, DelayBetween: m.DelayBetween, LateAnswer: m.LateAnswer, Log: log}
 }
 
 func opcuaConfig(cfg *config.Config, c config.Connection, log *slog.Logger) (opcua.Config, error) {

@@ -22,6 +22,7 @@ func (d *decoder) checkConnection(c *Config, n *Connection, driver DriverChecks)
 	switch n.Driver {
 	case DriverModbus:
 		d.checkUnit(p, n)
+		d.checkLateAnswer(p, n)
 	case DriverOPCUA:
 		d.checkSecurity(p.key("security"), n.OPCUA.Security)
 		auth := p.key("auth")
@@ -39,8 +40,7 @@ func (d *decoder) checkConnection(c *Config, n *Connection, driver DriverChecks)
 // broadcast, which no device answers (Modbus over Serial Line V1.02, 2.2). Over
 // TCP all 256 are in use (Messaging on TCP/IP Implementation Guide V1.0b, 4.4.2).
 func (d *decoder) checkUnit(p path, n *Connection) {
-	scheme, _, _ := strings.Cut(n.URL, "://")
-	if !strings.HasPrefix(scheme, "rtu") || d.bad[p.key("url")] || !d.right(p.key("unit_id")) {
+	if _, rtu := framing(n.URL); !rtu || d.bad[p.key("url")] || !d.right(p.key("unit_id")) {
 		return
 	}
 	switch unit := n.Modbus.UnitID; {
@@ -48,6 +48,31 @@ func (d *decoder) checkUnit(p path, n *Connection) {
 		d.complain(p.key("unit_id"), "0, allowed 1 to 247 on a serial line: 0 is broadcast, which no device answers")
 	case unit > 247:
 		d.complain(p.key("unit_id"), "%d, allowed 1 to 247 on a serial line", unit)
+	}
+}
+
+// framing returns the scheme of a Modbus URL, and whether it is one of those in
+// RTU framing.
+func framing(url string) (scheme string, rtu bool) {
+	scheme, _, _ = strings.Cut(url, "://")
+	return scheme, strings.HasPrefix(scheme, "rtu")
+}
+
+// checkLateAnswer also takes the default from those that have no use for it.
+func (d *decoder) checkLateAnswer(p path, n *Connection) {
+	late, timeout := p.key("late_answer"), p.key("timeout")
+	scheme, rtu := framing(n.URL)
+	switch m := &n.Modbus; {
+	case !d.right(p.key("url")) || d.bad[late] || d.bad[timeout]:
+	case !rtu:
+		if d.given(late) {
+			d.complainKey(late, "not allowed with %s://, whose answers carry a transaction identifier; allowed with rtu://, rtuovertcp:// and rtuoverudp://", scheme)
+		}
+		m.LateAnswer = 0
+	case m.LateAnswer < m.Timeout && d.given(late):
+		d.complain(late, "%s, allowed at least timeout, %s", showDuration(m.LateAnswer), showDuration(m.Timeout))
+	case m.LateAnswer < m.Timeout:
+		d.complain(timeout, "%s, allowed at most late_answer, %s", showDuration(m.Timeout), showDuration(m.LateAnswer))
 	}
 }
 

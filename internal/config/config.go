@@ -80,6 +80,7 @@ type Modbus struct {
 	Timeout      time.Duration
 	Limits       Limits
 	DelayBetween time.Duration // pause between requests on the link
+	LateAnswer   time.Duration // how late after its request an answer may come; 0 but for the rtu schemes
 }
 
 // Limits bounds one Modbus read request.

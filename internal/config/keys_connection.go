@@ -107,6 +107,8 @@ func modbusKeys(driver kind[string]) kind[Connection] {
 			or(orderKind(), tag.ABCD, "ABCD"), func(c *Connection) *tag.Order { return &c.Modbus.Order }),
 		at("timeout", "Of one request.", period(time.Millisecond, 10*time.Minute, time.Second),
 			func(c *Connection) *time.Duration { return &c.Modbus.Timeout }),
+		at("late_answer", "rtu://, rtuovertcp:// and rtuoverudp:// only: how late after its request an answer may come, at least timeout. After a failure, and at the start, nothing is asked before.",
+			period(time.Millisecond, 10*time.Minute, 5*time.Second), func(c *Connection) *time.Duration { return &c.Modbus.LateAnswer }),
 		at("limits", "Of one read request.", object(
 			at("registers", "", or(whole[int](1, 125), 125, 125), func(l *Limits) *int { return &l.Registers }),
 			at("coils", "", or(whole[int](1, 2000), 2000, 2000), func(l *Limits) *int { return &l.Coils }),

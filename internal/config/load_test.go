@@ -105,6 +105,9 @@ func TestNumbers(t *testing.T) {
 	check(t, "4 mA", 4000*line.Factor+line.Offset, -50)
 	check(t, "20 mA", 20000*line.Factor+line.Offset, 150)
 	check(t, "least unit", c.Connections[1].Modbus.UnitID, 0)
+	check(t, "late answer over TCP", c.Connections[0].Modbus.LateAnswer, 0)
+	check(t, "late answer", c.Connections[2].Modbus.LateAnswer, time.Minute)
+	check(t, "default late answer", c.Connections[3].Modbus.LateAnswer, 5*time.Second)
 	check(t, "reconnect", c.Connections[0].Reconnect, config.Reconnect{Min: 30 * time.Second, Max: 30 * time.Second})
 
 	rule := tagOf(t, c, "guarded").Write
