@@ -14,7 +14,7 @@ import (
 )
 
 // workflowFile writes a file into the workflows folder of a configuration.
-func workflowFile(t *testing.T, config, name, text string) {
+func workflowFile(t testing.TB, config, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(filepath.Dir(config), "workflows", name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -31,7 +31,7 @@ func TestFaultyFileAtStart(t *testing.T) {
 	var bad *BadConfig
 	err := Serve(t.Context(), Options{ConfigPath: path, Stderr: os.Stderr})
 	if !errors.As(err, &bad) || len(bad.Faults) != 1 || !strings.Contains(bad.Faults[0], "half.star:1:6: ") {
-		t.Errorf("got %v, faults %q", err, bad.Faults)
+		t.Fatalf("got %v, %+v", err, bad)
 	}
 	if _, err := os.Stat(data); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the data folder: %v", err)

@@ -54,6 +54,7 @@ func Serve(ctx context.Context, o Options) error {
 	if err := in.mayStart(); err != nil {
 		return err
 	}
+	defer holdHeapFloor(os.Getenv)()
 	for _, p := range in.passed {
 		log.Info("passed over", "path", p.Path, "why", p.Why)
 	}
