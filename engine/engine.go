@@ -42,6 +42,9 @@ type Engine struct {
 	waiting   []*Run // recovered, until Run
 	lastID    time.Time
 	alarms    []Alarm
+
+	notLoaded       []string // files without workflows, with their faults
+	notLoadedAlarms []Alarm  // of these
 }
 
 type phase uint8

@@ -182,7 +182,7 @@ type Health struct {
 // Health counts live runs and lists alarms.
 func (e *Engine) Health() Health {
 	e.mu.Lock()
-	h := Health{Alarms: append([]Alarm{}, e.alarms...)}
+	h := Health{Alarms: append(append([]Alarm{}, e.notLoadedAlarms...), e.alarms...)}
 	live := slices.Collect(maps.Values(e.runs))
 	e.mu.Unlock()
 	for _, r := range live {

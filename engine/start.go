@@ -85,10 +85,13 @@ func (e *Engine) prepare(q StartRequest) (header, Workflow, error) {
 	for n := range e.workflows {
 		names = append(names, n)
 	}
-	phase := e.phase
+	phase, notLoaded := e.phase, e.notLoaded
 	e.mu.Unlock()
 	if phase != phaseRunning {
 		return header{}, wf, problem(Unavailable, "cannot start %s: the engine is not running", q.Workflow)
+	}
+	if !ok && len(notLoaded) > 0 {
+		return header{}, wf, notAmong(q.Workflow, notLoaded)
 	}
 	if !ok {
 		p := problem(NotFound, "cannot start %s: no such workflow", q.Workflow)

@@ -2,12 +2,8 @@ package script
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -93,19 +89,20 @@ func (f Fault) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", f.File, f.Line, f.Col, f.Message)
 }
 
-// LoadDir loads every *.star file below dir, and returns their workflows in the
-// order of their names, and all faults of all files. A file with a fault, or
-// that loads one, gives no workflows. Faults name their file as dir joined with
-// its path below dir.
+// LoadDir loads every *.star file below dir but those that PassedOver tells,
+// and returns their workflows in the order of their names, and all faults of all
+// files. A file with a fault, or that loads one, gives no workflows, and of two
+// workflows of one name neither is given. Faults name their file as dir joined
+// with its path below dir.
 func (f *Front) LoadDir(dir string) ([]engine.Workflow, []Fault) {
 	files, faults := readDir(dir)
 	l := newLibrary(f, files)
 	var ws []engine.Workflow
-	seen := make(map[string]definition)
+	seen, doubled := make(map[string]definition), make(map[string]bool)
 	for _, name := range sortedKeys(files) {
 		u := l.load(name)
 		faults = append(faults, u.faults...)
-		twice := unique(seen, u.definitions)
+		twice := unique(seen, doubled, u.definitions)
 		faults = append(faults, twice...)
 		if len(u.faults) > 0 || len(twice) > 0 {
 			continue
@@ -122,42 +119,9 @@ func (f *Front) LoadDir(dir string) ([]engine.Workflow, []Fault) {
 	slices.SortFunc(faults, func(a, b Fault) int {
 		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, a.Col-b.Col, strings.Compare(a.Message, b.Message))
 	})
+	ws = slices.DeleteFunc(ws, func(w engine.Workflow) bool { return doubled[w.Name] })
 	slices.SortFunc(ws, func(a, b engine.Workflow) int { return strings.Compare(a.Name, b.Name) })
 	return ws, slices.Compact(faults)
-}
-
-// readDir reads the *.star files below dir, by their slash-separated path. The
-// File of a fault is relative to dir.
-func readDir(dir string) (map[string][]byte, []Fault) {
-	files := make(map[string][]byte)
-	var faults []Fault
-	fail := func(name string, err error) {
-		var pe *fs.PathError
-		if errors.As(err, &pe) {
-			err = pe.Err
-		}
-		faults = append(faults, Fault{File: name, Message: fmt.Sprintf("cannot read: %v", err)})
-	}
-	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			fail(name, err)
-			return nil
-		}
-		if d.IsDir() || path.Ext(name) != ".star" {
-			return nil
-		}
-		text, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
-		if err != nil {
-			fail(name, err)
-			return nil
-		}
-		files[name] = text
-		return nil
-	})
-	if err != nil {
-		fail(".", err)
-	}
-	return files, faults
 }
 
 // Load makes a workflow of a bundle, as a Source holds it. It implements

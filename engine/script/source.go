@@ -241,6 +241,9 @@ func (b *builder) loadStmt(s *syntax.LoadStmt) {
 // missing is the fault of a load whose file is not there.
 func (l load) missing(file string, files map[string][]byte) Fault {
 	msg := absent[strings.TrimSuffix(l.shown, ".star")]
+	if part, why := unfitPart(l.key); msg == "" && part != "" {
+		msg = fmt.Sprintf("cannot load %s: %q is passed over, as %s", l.shown, part, why)
+	}
 	if msg == "" {
 		msg = fmt.Sprintf("cannot load %s: no such file below the workflows directory%s", l.shown, suggest(l.key, sortedKeys(files)))
 	}

@@ -33,8 +33,9 @@ func (d definition) fault(first definition) Fault {
 }
 
 // unique adds definitions to those already seen, and returns the faults of
-// those whose name another one has.
-func unique(seen map[string]definition, ds []definition) []Fault {
+// those whose name another one has. Names of workflows among these are added to
+// doubled.
+func unique(seen map[string]definition, doubled map[string]bool, ds []definition) []Fault {
 	var faults []Fault
 	for _, d := range ds {
 		key := d.kind + " " + d.name
@@ -44,6 +45,9 @@ func unique(seen map[string]definition, ds []definition) []Fault {
 			seen[key] = d
 		case old.pos.String() != d.pos.String():
 			faults = append(faults, d.fault(old))
+			if d.kind == "workflow" {
+				doubled[d.name] = true
+			}
 		}
 	}
 	return faults

@@ -5,27 +5,29 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"log/slog"
-	"os"
 	"slices"
 	"text/tabwriter"
 	"time"
 
 	"holdfast/drivers/modbus"
+	"holdfast/engine/script"
 	"holdfast/gateway/tag"
 	"holdfast/internal/config"
 )
 
 // Check checks a configuration and its workflows, and opens nothing. It writes
-// every tag with both forms of its address to out, and with plan the requests
-// of each scan. Faults are "file:line:col: message".
+// every tag with both forms of its address to out, with plan the requests of
+// each scan, and always the files that were passed over. Faults are
+// "file:line:col: message".
 func Check(path string, plan bool, out io.Writer) (faults []string, err error) {
-	cfg, faults, err := load(path)
-	if err != nil || len(faults) > 0 {
-		return faults, err
+	in, err := load(path)
+	if err != nil {
+		return nil, err
 	}
-	return nil, errors.Join(printTags(cfg, out), printPlan(cfg, plan, out))
+	if faults := in.all(); len(faults) > 0 {
+		return faults, printPassed(in.passed, out)
+	}
+	return nil, errors.Join(printTags(in.cfg, out), printPlan(in.cfg, plan, out), printPassed(in.passed, out))
 }
 
 // Schema returns the JSON Schema of the configuration.
@@ -38,38 +40,6 @@ func SocketOf(path string) (string, error) {
 		return "", errors.New(faults[0].String())
 	}
 	return cfg.API.Socket, nil
-}
-
-// load reads a configuration and checks all of it: what the files say, what
-// the drivers and steps make of it, and the workflow files.
-func load(path string) (*config.Config, []string, error) {
-	var faults []string
-	cfg, found := config.Load(path, driverChecks())
-	for _, f := range found {
-		faults = append(faults, f.String())
-	}
-	if cfg == nil {
-		return nil, faults, nil
-	}
-	quiet := slog.New(slog.DiscardHandler)
-	if len(found) == 0 {
-		if _, err := newGateway(cfg, quiet); err != nil {
-			return cfg, []string{path + ": " + err.Error()}, nil
-		}
-	}
-	lib, dbs, err := library(&config.Config{Engine: cfg.Engine, HTTPAllow: cfg.HTTPAllow}, nil)
-	if err != nil {
-		return cfg, append(faults, path+": "+err.Error()), nil
-	}
-	defer dbs.Close()
-	if _, err := os.Stat(cfg.WorkflowsDir); errors.Is(err, fs.ErrNotExist) {
-		return cfg, append(faults, fmt.Sprintf("%s: workflows: the folder %s does not exist; make it, or name another", path, cfg.WorkflowsDir)), nil
-	}
-	_, _, bad, err := workflows(cfg, lib, quiet)
-	for _, f := range bad {
-		faults = append(faults, f.Error())
-	}
-	return cfg, faults, err
 }
 
 func printTags(cfg *config.Config, out io.Writer) error {
@@ -94,6 +64,16 @@ func printTags(cfg *config.Config, out io.Writer) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.Path, t.Connection, address, ref, t.Type, t.Scan, write)
 	}
 	return w.Flush()
+}
+
+// printPassed writes what in the workflows folder is no workflow file, and why.
+func printPassed(passed []script.Passed, out io.Writer) error {
+	for _, p := range passed {
+		if _, err := fmt.Fprintf(out, "%s: passed over, as %s\n", p.Path, p.Why); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // printPlan writes what each scan of each Modbus connection asks for.

@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"log/slog"
+	"path/filepath"
 
 	"holdfast/engine"
 	"holdfast/engine/script"
@@ -43,14 +44,28 @@ func library(cfg *config.Config, tags steps.Tags) ([]engine.Step, *steps.Databas
 	return append(lib, goSteps()...), dbs, nil
 }
 
-// workflows loads the workflow files, and returns them with those in Go.
+// workflows loads the workflow files, and returns them with those in Go. The
+// name of one in Go is not for a file to take.
 func workflows(cfg *config.Config, lib []engine.Step, log *slog.Logger) (*script.Front, []engine.Workflow, []script.Fault, error) {
 	front, err := script.New(script.Options{Steps: lib, Log: log})
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	all := goWorkflows(named(lib))
+	taken := map[string]string{}
+	for _, w := range all {
+		taken[w.Name] = w.File
+	}
 	loaded, faults := front.LoadDir(cfg.WorkflowsDir)
-	return front, append(goWorkflows(named(lib)), loaded...), faults, nil
+	for _, w := range loaded {
+		if at := taken[w.Name]; at != "" {
+			faults = append(faults, script.Fault{File: filepath.Join(cfg.WorkflowsDir, w.File),
+				Message: fmt.Sprintf("workflow %q is already defined in the program, at %s", w.Name, at)})
+			continue
+		}
+		all = append(all, w)
+	}
+	return front, all, faults, nil
 }
 
 // named finds steps by their names.

@@ -24,7 +24,7 @@ type BadConfig struct{ Faults []string }
 
 // Error returns how many faults there are.
 func (e *BadConfig) Error() string {
-	return fmt.Sprintf("the configuration has %d faults", len(e.Faults))
+	return "the configuration has " + count(len(e.Faults), "fault")
 }
 
 // Options of Serve.
@@ -46,12 +46,17 @@ type Status struct {
 // Serve runs the daemon until ctx ends, and returns nil when it ended in order.
 func Serve(ctx context.Context, o Options) error {
 	log := slog.New(slog.NewTextHandler(o.Stderr, nil))
-	cfg, faults, err := load(o.ConfigPath)
+	in, err := load(o.ConfigPath)
 	if err != nil {
 		return err
 	}
-	if len(faults) > 0 {
-		return &BadConfig{Faults: faults}
+	cfg := in.cfg
+	if err := in.mayStart(); err != nil {
+		return err
+	}
+	defer holdHeapFloor(os.Getenv)()
+	for _, p := range in.passed {
+		log.Info("passed over", "path", p.Path, "why", p.Why)
 	}
 	if o.Socket != "" {
 		cfg.API.Socket = o.Socket
@@ -91,9 +96,6 @@ func open(cfg *config.Config, o Options, log *slog.Logger) (d *daemon, err error
 	}
 	d.databases = dbs
 	front, wfs, bad, err := workflows(cfg, lib, log)
-	if err == nil && len(bad) > 0 {
-		err = bad[0] // they changed since load
-	}
 	if err != nil {
 		return nil, errors.Join(err, dbs.Close())
 	}
@@ -110,6 +112,7 @@ func open(cfg *config.Config, o Options, log *slog.Logger) (d *daemon, err error
 	if err != nil {
 		return nil, errors.Join(err, dbs.Close(), d.journal.Close())
 	}
+	d.engine.NotLoaded(notLoaded(bad)...)
 	d.server = control.New(control.Config{Engine: d.engine, Tags: d.gateway, Links: d.gateway, Version: o.Version,
 		StartedAt: time.Now(), SocketPath: cfg.API.Socket, Ready: d.ready, Log: log})
 	return d, nil

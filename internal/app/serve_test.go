@@ -21,7 +21,7 @@ tags:
 `
 
 // folder makes a configuration with an empty folder of workflows.
-func folder(t *testing.T, text string) string {
+func folder(t testing.TB, text string) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "workflows"), 0o755); err != nil {

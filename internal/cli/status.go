@@ -60,7 +60,7 @@ func (a *app) statusText(st wire.Status) string {
 	if len(st.Engine.Alarms) > 0 {
 		t := newTable("ALARM", "SINCE", "RUN")
 		for _, al := range st.Engine.Alarms {
-			t.row(al.Message, a.at(al.Since), al.Run)
+			t.row(oneLine(al.Message), a.at(al.Since), al.Run)
 		}
 		b.WriteString("\n" + t.String())
 	}

@@ -58,16 +58,14 @@ func framing(url string) (scheme string, rtu bool) {
 	return scheme, strings.HasPrefix(scheme, "rtu")
 }
 
-// checkLateAnswer also takes the default from those that have no use for it.
+// checkLateAnswer also takes it from those that have no use for it: where
+// answers carry a transaction identifier, a late one is nobody's anyway.
 func (d *decoder) checkLateAnswer(p path, n *Connection) {
 	late, timeout := p.key("late_answer"), p.key("timeout")
-	scheme, rtu := framing(n.URL)
+	_, rtu := framing(n.URL)
 	switch m := &n.Modbus; {
 	case !d.right(p.key("url")) || d.bad[late] || d.bad[timeout]:
 	case !rtu:
-		if d.given(late) {
-			d.complainKey(late, "not allowed with %s://, whose answers carry a transaction identifier; allowed with rtu://, rtuovertcp:// and rtuoverudp://", scheme)
-		}
 		m.LateAnswer = 0
 	case m.LateAnswer < m.Timeout && d.given(late):
 		d.complain(late, "%s, allowed at least timeout, %s", showDuration(m.LateAnswer), showDuration(m.Timeout))

@@ -226,7 +226,7 @@ func TestContract(t *testing.T) {
 		"9:3: api.http is not available yet",
 		"16:3: engine.retention is not available yet",
 		"19:5: engine.queues.filler is not available yet",
-		"35:5: connections.plc1.demote is not available yet",
+		"36:5: connections.plc1.demote is not available yet",
 	}, "\n"))
 }
 
