@@ -94,8 +94,8 @@ func (q *queue) flush() {
 }
 
 // add queues what e holds. before, if not nil, is called at its place in the
-// order; its error stops the queue, with nothing of e in it.
-func (q *queue) add(e *encoder, p pending, u Urgency, before func(n uint64) error) error {
+// order, and counts its changes; its error stops the queue, with nothing of e in it.
+func (q *queue) add(e *encoder, p pending, u Urgency, before func(count *uint64) error) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for q.err == nil && (len(q.filling.sizes) >= q.limits.queueOps || len(q.filling.buf) >= q.limits.queueBytes) {
@@ -107,8 +107,7 @@ func (q *queue) add(e *encoder, p pending, u Urgency, before func(n uint64) erro
 		return q.err
 	}
 	if before != nil {
-		q.changes++
-		if err := before(q.changes); err != nil {
+		if err := before(&q.changes); err != nil {
 			q.stop(failed(err))
 			q.flush() // what was accepted becomes durable
 			return q.err

@@ -1,6 +1,9 @@
 package journal
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Writer appends Changes. It belongs to one goroutine at a time: it holds the
 // buffer and the channel that would else be made for each Change.
@@ -28,29 +31,70 @@ func (w *Writer) Commit(c Change) error {
 // journal keeps nothing that c points to.
 func (w *Writer) Append(c Change, u Urgency) error { return w.append(&c, nil, u) }
 
+// CommitAll is Commit of Changes to several runs, which become durable as one:
+// after a power cut all of them are there, or none. No run begins, ends or is
+// amended in them.
+func (w *Writer) CommitAll(cs []Change) error {
+	for i := range cs {
+		c := &cs[i]
+		if err := c.check(); err != nil {
+			return err
+		}
+		if c.Start != nil || c.End != nil || c.Amend != nil {
+			return fmt.Errorf("cannot commit changes as one: run %d begins, ends or is amended in them", c.Run)
+		}
+	}
+	w.enc.reset()
+	for i := range cs {
+		w.encode(&cs[i])
+	}
+	var before func(*uint64) error
+	if hook := w.j.opts.BeforeAppend; hook != nil {
+		before = func(n *uint64) error {
+			for i := range cs {
+				*n++
+				if err := hook(*n, cs[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	if err := w.j.q.add(&w.enc, pending{done: w.done}, Soon, before); err != nil {
+		return err
+	}
+	return <-w.done
+}
+
 func (w *Writer) append(c *Change, done chan<- error, u Urgency) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	j := w.j
 	w.enc.reset()
-	var amend uint64
 	p := pending{done: done}
-	if c.Amend != nil {
-		amend = j.amends.Add(1)
-	}
 	if c.Amend != nil || c.End != nil {
 		p.run = c.Run
 	}
+	w.encode(c)
+	var before func(*uint64) error
+	if hook := w.j.opts.BeforeAppend; hook != nil {
+		before = func(n *uint64) error {
+			*n++
+			return hook(*n, *c)
+		}
+	}
+	return w.j.q.add(&w.enc, p, u, before)
+}
+
+func (w *Writer) encode(c *Change) {
+	var amend uint64
+	if c.Amend != nil {
+		amend = w.j.amends.Add(1)
+	}
 	w.enc.change(c, amend)
-	if len(c.Records) > 0 && j.damaged.remove(c.Run) {
+	if len(c.Records) > 0 && w.j.damaged.remove(c.Run) {
 		w.enc.removeRaw(appendPart(nil, c.Run, partDamage))
 	}
-	var before func(uint64) error
-	if hook := j.opts.BeforeAppend; hook != nil {
-		before = func(n uint64) error { return hook(n, *c) }
-	}
-	return j.q.add(&w.enc, p, u, before)
 }
 
 // Sync returns when every Change appended so far is on disk.
