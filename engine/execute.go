@@ -273,6 +273,7 @@ func (r *Run) close(st endState) {
 	r.update(func() {
 		r.status, r.state, r.result, r.err, r.ended = st.status, st.state, st.result, st.err, true
 		r.doubt, r.held, r.step = nil, false, ""
+		close(r.over)
 	})
 	r.eng.cfg.Log.Info("run has ended", "run", r.head.id, "workflow", r.head.workflow, "status", st.status, "state", st.state)
 }

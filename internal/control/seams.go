@@ -37,6 +37,7 @@ type Observer interface {
 type Follower interface {
 	Log(ctx context.Context, id, stream string, after uint32) ([]engine.LogEntry, error)
 	Await(ctx context.Context, id string, version uint64) (now uint64, ended bool, err error)
+	AwaitEnd(ctx context.Context, id string) error
 }
 
 // Commander gives operator commands to runs.
