@@ -16,8 +16,9 @@ import (
 // and not a record that cannot be kept.
 const maxValue = 16 << 20
 
-// rememberWait is the shortest wait of which a restart must know when it began.
-const rememberWait = time.Second
+// rememberWait is the shortest wait of which a restart must know when it began:
+// as much as a restart may repeat anyway (tailFlush).
+const rememberWait = time.Minute
 
 // Step calls a step: from the record while there is one, else for real. The
 // result has been through the record's encoding. A *StepError is the step's

@@ -91,14 +91,15 @@ func (r *Run) runProgram() *endState {
 	if r.ctx.Err() != nil {
 		return r.judge(nil, context.Cause(r.ctx))
 	}
+	if r.unsaid {
+		// Before anything else: what the journal says of a loss is said until it is on record.
+		if err := r.commit(journal.Change{Records: r.note("lost", r.lost), LossNoted: true, Essential: true}); err != nil {
+			return r.judge(nil, err)
+		}
+	}
 	if r.resumed {
 		if st, over := r.afterLoss(); over {
 			return st
-		}
-	}
-	if r.unsaid {
-		if err := r.commit(journal.Change{Records: r.note("lost", r.lost)}); err != nil {
-			return r.judge(nil, err)
 		}
 	}
 	if r.badRec != nil {
@@ -273,6 +274,7 @@ func (r *Run) close(st endState) {
 	r.update(func() {
 		r.status, r.state, r.result, r.err, r.ended = st.status, st.state, st.result, st.err, true
 		r.doubt, r.held, r.step = nil, false, ""
+		close(r.over)
 	})
 	r.eng.cfg.Log.Info("run has ended", "run", r.head.id, "workflow", r.head.workflow, "status", st.status, "state", st.state)
 }

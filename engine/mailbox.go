@@ -153,6 +153,12 @@ func (r *Run) deliver(w *journal.Writer, m message) (uint64, error) {
 	if err != nil {
 		return 0, problem(Unavailable, "cannot accept a message for run %s: %v", r.head.id, err)
 	}
+	r.accepted(m)
+	return m.num, nil
+}
+
+// accepted lets the run see a message that is on disk.
+func (r *Run) accepted(m message) {
 	r.update(func() {
 		r.inbox = append(r.inbox, m)
 		if m.uuid != "" {
@@ -161,7 +167,6 @@ func (r *Run) deliver(w *journal.Writer, m message) (uint64, error) {
 		r.arrived(&m)
 	})
 	r.nudge()
-	return m.num, nil
 }
 
 // arrived shows at once what a message will lead to, where the engine handles

@@ -74,17 +74,25 @@ func errEnded(id string) error { return problem(Refused, "run %s has ended", id)
 // Command sends an operator command. A run that has ended takes RESET only,
 // which sets its state to IDLE.
 func (e *Engine) Command(ctx context.Context, id string, c isa88.Command, reason, actor string) (Receipt, error) {
-	if c.Priority() < 0 {
-		return Receipt{}, problem(BadRequest, "unknown command %q, allowed are ABORT, STOP, HOLD, RESUME, RESET", string(c))
+	m, err := commandMessage(c, reason, actor)
+	if err != nil {
+		return Receipt{}, err
 	}
 	if e.live(id) == nil {
 		return e.commandEnded(ctx, id, c)
 	}
+	return e.post(id, m)
+}
+
+func commandMessage(c isa88.Command, reason, actor string) (message, error) {
+	if c.Priority() < 0 {
+		return message{}, problem(BadRequest, "unknown command %q, allowed are ABORT, STOP, HOLD, RESUME, RESET", string(c))
+	}
 	body, err := value.Encode(value.NewMap("cmd", string(c), "reason", reason, "actor", actor, "ts", time.Now().UTC().Format(time.RFC3339Nano)))
 	if err != nil {
-		return Receipt{}, problem(BadRequest, "%v", err)
+		return message{}, problem(BadRequest, "%v", err)
 	}
-	return e.post(id, message{topic: topicCommand, body: body})
+	return message{topic: topicCommand, body: body}, nil
 }
 
 func (e *Engine) commandEnded(ctx context.Context, id string, c isa88.Command) (Receipt, error) {

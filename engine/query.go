@@ -169,6 +169,20 @@ func (e *Engine) Await(ctx context.Context, id string, version uint64) (now uint
 	}
 }
 
+// AwaitEnd returns nil when a run is live no more, or never was; the error is that of ctx.
+func (e *Engine) AwaitEnd(ctx context.Context, id string) error {
+	r := e.live(id)
+	if r == nil {
+		return nil
+	}
+	select {
+	case <-r.over:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // Health is the engine at a glance.
 type Health struct {
 	Running      int     `json:"running"`

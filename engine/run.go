@@ -61,6 +61,7 @@ type Run struct {
 	version  uint64
 	changed  chan struct{} // closed at the next change; nil while nobody waits
 	wake     chan struct{} // one slot: a message has come
+	over     chan struct{} // closed when the run has ended
 	ended    bool
 }
 

@@ -212,3 +212,40 @@ func TestEndedRunsAreLetGo(t *testing.T) {
 		t.Errorf("%d ended runs keep %s", n, fmt.Sprint(grown/1000, " kB"))
 	}
 }
+
+// AwaitEnd waits through all changes for the end, and no longer than its context.
+func TestAwaitEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := boot(t, t.TempDir(), engine.Config{}, journal.Options{}, waiter())
+		defer b.shutdown()
+		id := b.start(engine.StartRequest{Workflow: "waiter"})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		begun := time.Now()
+		if err := b.e.AwaitEnd(ctx, id); err != context.DeadlineExceeded || time.Since(begun) != time.Hour {
+			t.Errorf("got %v after %v", err, time.Since(begun))
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- b.e.AwaitEnd(t.Context(), id) }()
+		b.fate(b.command(id, isa88.Hold))
+		synctest.Wait()
+		select {
+		case err := <-ended:
+			t.Errorf("it returned %v when the run was held", err)
+		default:
+		}
+		b.command(id, isa88.Stop)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if got := b.result(id); got.State != isa88.Stopped {
+			t.Errorf("the run had not ended: %+v", got)
+		}
+		for _, id := range []string{id, "none"} {
+			if err := b.e.AwaitEnd(t.Context(), id); err != nil {
+				t.Errorf("run %s is not live: %v", id, err)
+			}
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -173,6 +174,8 @@ func (c *checker) liveEntry(key, payload []byte) error {
 		case key[0] == tableID && len(key) > 1 && len(payload) == 8:
 			entryOf(c.live, binary.BigEndian.Uint64(payload)).indexed = string(key[1:])
 		case key[0] == tableScript && len(key) > 1:
+		case key[0] == tableState && bytes.IndexByte(key, 0) > 0:
+		case string(key) == keyHistory:
 		default:
 			return errForm
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"strings"
 	"time"
 )
 
@@ -15,8 +16,9 @@ const sealLen = 4 + 8
 // Limits of what one entry may hold. They keep a damaged length from being
 // believed, and every key far below what the store can take.
 const (
-	maxID   = 512
-	maxData = 64 << 20
+	maxID    = 512
+	maxTable = 32
+	maxData  = 64 << 20
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -188,7 +190,20 @@ func notNil(b []byte) []byte { return append([]byte{}, b...) }
 // anything of it is queued.
 func (c *Change) check() error {
 	big := func(b []byte) bool { return len(b) > maxData }
+	for i := range c.State {
+		e := &c.State[i]
+		switch {
+		case e.Table == "" || len(e.Table) > maxTable || strings.IndexByte(e.Table, 0) >= 0:
+			return fmt.Errorf("cannot keep an entry: its table is %q, allowed are 1 to %d bytes, none of them zero", e.Table, maxTable)
+		case e.Key == "" || len(e.Key) > maxID:
+			return fmt.Errorf("cannot keep an entry of table %s: its key has %d bytes, allowed are 1 to %d", e.Table, len(e.Key), maxID)
+		case big(e.Value):
+			return fmt.Errorf("cannot keep entry %q of table %s: it is longer than %d bytes", e.Key, e.Table, maxData)
+		}
+	}
+	ofRun := c.Start != nil || c.Records != nil || c.Inbox != nil || c.Taken != nil || c.End != nil || c.Amend != nil || c.Drop != 0 || c.LossNoted
 	switch h := c.Start; {
+	case c.Run == 0 && !ofRun && len(c.State) > 0:
 	case c.Run == 0:
 		return errors.New("cannot append a change: it names no run")
 	case h != nil && h.Run != c.Run:

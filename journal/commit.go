@@ -58,8 +58,10 @@ func (j *Journal) commitBatch(b *batch, ops []op) []op {
 			clear(ops)
 		}
 		for _, p := range rest[:n] {
-			if p.run != 0 && err == nil {
-				j.mover.add(p.run)
+			for _, run := range p.ended {
+				if err == nil {
+					j.mover.add(run)
+				}
 			}
 			if p.done != nil {
 				p.done <- answer{err: err}

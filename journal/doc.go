@@ -7,12 +7,13 @@
 // business of the engine: to the journal they are bytes.
 //
 // Its guarantees: Changes become durable in the order in which they were
-// appended, all of one Change or nothing of it. Commit returns when its Change,
-// and with it every Change appended before it, is on disk; Append returns at
-// once, and its Change rides along with the next commit, at the latest after
-// the time that its Urgency names. After a failed commit nothing more is
-// accepted (Err says why): whether that commit is durable is not known until
-// the file is opened again. Reads see everything that was appended before them.
+// appended, all of one Change or nothing of it; those of one CommitAll count as
+// one. Commit returns when its Change, and with it every Change appended before
+// it, is on disk; Append returns at once, and its Change rides along with the
+// next commit, at the latest after the time that its Urgency names. After a
+// failed commit nothing more is accepted (Err says why): whether that commit is
+// durable is not known until the file is opened again. Reads see everything that
+// was appended before them.
 //
 // Live runs lie in journal.db, which stays small; the record of a run that has
 // ended moves to history.db in the background. Open reads the files through

@@ -76,6 +76,12 @@ func (e *encoder) change(c *Change, amend uint64) {
 		e.buf = binary.BigEndian.AppendUint64(e.buf, c.Run)
 		e.put()
 	}
+	if c.LossNoted {
+		e.removeRaw(appendPart(nil, c.Run, partDamage))
+	}
+	if c.Drop > 0 {
+		e.removeRange(appendRecordKey(nil, c.Run, 0, 0), appendRecordKey(nil, c.Run, c.Drop, 0))
+	}
 	for i := range c.Records {
 		r := &c.Records[i]
 		e.key()
@@ -96,6 +102,18 @@ func (e *encoder) change(c *Change, amend uint64) {
 		e.key()
 		e.buf = appendNumbered(e.buf, c.Run, partMessage, n)
 		e.remove()
+	}
+	for i := range c.State {
+		s := &c.State[i]
+		e.key()
+		e.buf = appendStateKey(e.buf, s.Table, s.Key)
+		if s.Value == nil {
+			e.remove()
+			continue
+		}
+		e.value()
+		e.buf = append(e.buf, s.Value...)
+		e.put()
 	}
 	if c.End != nil {
 		e.summary(c.End, func(b []byte) []byte { return appendPart(b, c.Run, partEnd) })

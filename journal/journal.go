@@ -45,7 +45,7 @@ type Options struct {
 	Log *slog.Logger
 
 	// SoonWithin and LaterWithin bound how long an appended Change waits.
-	// Zero: 5 ms and 1 s. Where flash wear matters, longer is kinder.
+	// Zero: 5 ms and a minute.
 	SoonWithin, LaterWithin time.Duration
 
 	// MoveWithin bounds how long the record of a run that has ended stays in
@@ -103,7 +103,6 @@ type Journal struct {
 	floor   uint64        // mover's: highest number that left the live file
 	runs    atomic.Uint64 // highest number given out
 	amends  atomic.Uint64 // highest number of a replaced summary
-	damaged numberSet
 	scripts nameSet
 	report  Report
 	stats   counters
@@ -125,9 +124,9 @@ func Open(dir string, o Options) (*Journal, error) {
 		j.log = slog.New(slog.DiscardHandler)
 	}
 	j.q = newQueue(limits{
-		soon: orDefault(o.SoonWithin, 5*time.Millisecond), later: orDefault(o.LaterWithin, time.Second),
-		queueOps: 1 << 16, queueBytes: 16 << 20,
-		flushOps: 4096, flushBytes: 1 << 20,
+		soon: orDefault(o.SoonWithin, 5*time.Millisecond), later: orDefault(o.LaterWithin, time.Minute),
+		queueOps: 1 << 17, queueBytes: 16 << 20,
+		flushOps: 1 << 16, flushBytes: 4 << 20,
 		commitOps: 4096, commitBytes: commitBytes,
 	}, j.lead, j.fits)
 	j.mover = newMover(j, orDefault(o.MoveWithin, time.Second))

@@ -14,6 +14,7 @@ const (
 	tableID     = 'i' // both: id → run
 	tableRun    = 'r' // live: everything of one run, side by side
 	tableScript = 's' // live: hash → source
+	tableState  = 't' // live: what the engine keeps beside its runs
 )
 
 // Parts of a run in the live file, in the order in which they sort.
@@ -54,6 +55,12 @@ func appendNumbered(b []byte, run uint64, part byte, n uint64) []byte {
 }
 
 func appendID(b []byte, id string) []byte { return append(append(b, tableID), id...) }
+
+// appendStateKey appends the key of an entry of the engine's own tables.
+func appendStateKey(b []byte, table, key string) []byte {
+	b = append(append(b, tableState), table...)
+	return append(append(b, 0), key...)
+}
 
 func runKey(table byte, run uint64) []byte { return appendRun(nil, table, run) }
 

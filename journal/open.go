@@ -207,7 +207,7 @@ func (j *Journal) openFiles(l *wal.Log) (err error) {
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	j.logged = newLogStore(j.liveFile, l, has, int(j.opts.LogBytes), j.log, j.fail, j.eased)
+	j.logged = newLogStore(j.liveFile, l, has, l.MaxBody(), j.log, j.fail, j.eased)
 	j.reserve = orDefault(j.opts.Reserve, reserveDefault)
 	j.reserve = min(j.reserve, int64(l.MaxBody()/2))
 	if j.historyFile, err = openBolt(j.path(historyName), false, 0); err != nil {
@@ -258,7 +258,6 @@ func (j *Journal) index() error {
 			j.mover.add(run)
 			j.amends.Store(max(j.amends.Load(), binary.BigEndian.Uint64(key[runKeyLen:])))
 		case partDamage:
-			j.damaged.add(run)
 			what, _, err := unseal(key, value)
 			if err != nil {
 				what = []byte("it may have lost records")

@@ -20,7 +20,7 @@ type pending struct {
 	bytes int32
 	spare bool          // may use what is kept in reserve
 	done  chan<- answer // not nil: a barrier waits here; it has room for two
-	run   uint64        // not 0: has an ended run's material, to be moved
+	ended []uint64      // runs of which it has something that belongs to the history
 }
 
 // batch is what gathers while a commit is under way.
@@ -137,9 +137,9 @@ func (q *queue) due() bool {
 }
 
 // add queues what e holds. before, if not nil, is called at its place in the
-// order; its error stops the queue, with nothing of e in it. turn says that the
-// caller, who brings a barrier, has the turn to commit.
-func (q *queue) add(e *encoder, p pending, u Urgency, before func(n uint64) error) (turn bool, err error) {
+// order, and counts its Changes; its error stops the queue, with nothing of e in
+// it. turn says that the caller, who brings a barrier, has the turn to commit.
+func (q *queue) add(e *encoder, p pending, u Urgency, before func(count *uint64) error) (turn bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for q.err == nil {
@@ -161,8 +161,7 @@ func (q *queue) add(e *encoder, p pending, u Urgency, before func(n uint64) erro
 		return false, q.err
 	}
 	if before != nil {
-		q.changes++
-		if err := before(q.changes); err != nil {
+		if err := before(&q.changes); err != nil {
 			q.stop(failed(err))
 			q.flushLocked() // what was accepted becomes durable
 			return false, q.err

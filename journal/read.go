@@ -432,6 +432,8 @@ func describe(key []byte) string {
 		return fmt.Sprintf("header of ended run %d", ^binary.BigEndian.Uint64(key[1:]))
 	case len(key) > 1 && key[0] == tableID:
 		return fmt.Sprintf("id %q", key[1:])
+	case len(key) > 1 && key[0] == tableState:
+		return describeState(key)
 	case len(key) > 1 && key[0] == tableScript:
 		return fmt.Sprintf("script %q", key[1:])
 	}

@@ -30,20 +30,34 @@ type Header struct {
 	Data    []byte
 }
 
-// Change is a set of changes to one run that becomes durable as one.
+// Change is a set of changes to one run, and to what the engine keeps beside its
+// runs, that becomes durable as one.
 type Change struct {
-	Run     uint64
+	Run     uint64    // 0: only State is changed
 	Start   *Header   // the run begins; Start.Run == Run
 	Records []Record  // added or replaced
+	Drop    uint32    // not 0: records of places below are removed, before Records are added
 	Inbox   []Message // arrived
 	Taken   []uint64  // numbers of messages that left the mailbox
 	End     []byte    // not nil: the run has ended, with this summary; it moves to the history
 	Amend   []byte    // not nil: replaces the summary of a run that has ended before
+	State   []Entry   // put or removed
+
+	// LossNoted says that what the Report says of this run is on record now: it
+	// is not said again.
+	LossNoted bool
 
 	// Essential says that it may use what is kept in reserve when there is no
 	// room on the disk: what an operator asks for, what makes the plant safe,
 	// the outcome of what has been done already.
 	Essential bool
+}
+
+// Entry is one line of what the engine keeps beside its runs.
+type Entry struct {
+	Table string // "alarm", say: 1 to 32 bytes, none of them zero
+	Key   string // 1 to 512 bytes
+	Value []byte // nil: the entry is removed
 }
 
 // Urgency is how long an appended Change may wait for company.
@@ -52,7 +66,7 @@ type Urgency uint8
 // The urgencies.
 const (
 	Soon  Urgency = iota // 5 ms: the outcome of an effect, a message taken
-	Later                // 1 s: what costs nothing to compute again
+	Later                // a minute: what costs nothing to compute again
 )
 
 // Run is everything the journal holds of one run.

@@ -76,8 +76,7 @@ type Report struct {
 	Interrupted bool
 	// Damaged names runs that have lost records, or may have: none of them may
 	// go on by itself. A live one is named at each Open until a Change with
-	// Records has been appended to it, so that the one who reads this can put on
-	// record that the run is on hold.
+	// LossNoted, which is to say on its record that it is on hold.
 	Damaged []Damage
 	// SetAside names the damaged files that were kept, in the journal's folder.
 	SetAside []string

@@ -1,6 +1,9 @@
 package journal
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // Writer appends Changes. It belongs to one goroutine at a time: it holds the
 // buffer and the channel that would else be made for each Change.
@@ -13,15 +16,27 @@ type Writer struct {
 // Writer returns a new Writer. It holds nothing that must be given back.
 func (j *Journal) Writer() *Writer { return &Writer{j: j, done: make(chan answer, 2)} }
 
-// Commit appends c and returns when it, and every Change that anyone appended
-// before it, is on disk. An error wraps ErrFailed when that is not known, or
-// not so; ErrClosed when the journal was closed before.
-func (w *Writer) Commit(c Change) error {
-	turn, err := w.append(&c, w.done, Soon)
+// Commit appends Changes, of one run or of several, which become durable as one:
+// after a power cut all of them are there, or none. It returns when they, and
+// every Change that anyone appended before, are on disk. An error wraps
+// ErrFailed when that is not known, or not so; it is ErrNoRoom when nothing of
+// them was recorded for want of room, ErrClosed when the journal was closed
+// before.
+func (w *Writer) Commit(cs ...Change) error {
+	turn, err := w.append(cs, w.done, Soon)
 	if err != nil {
 		return err
 	}
 	return w.j.await(turn, w.done)
+}
+
+// Append queues c, which becomes durable with the next Commit of anyone, or
+// after the time that u names. It blocks only while the queue is full. The
+// journal keeps nothing that c points to.
+func (w *Writer) Append(c Change, u Urgency) error {
+	one := [1]Change{c}
+	_, err := w.append(one[:], nil, u)
+	return err
 }
 
 // await returns what a barrier is told. Meanwhile it may get the turn to commit.
@@ -38,37 +53,46 @@ func (j *Journal) await(turn bool, done <-chan answer) error {
 	}
 }
 
-// Append queues c, which becomes durable with the next Commit of anyone, or
-// after the time that u names. It blocks only while the queue is full. The
-// journal keeps nothing that c points to.
-func (w *Writer) Append(c Change, u Urgency) error {
-	_, err := w.append(&c, nil, u)
-	return err
+func (w *Writer) append(cs []Change, done chan<- answer, u Urgency) (turn bool, err error) {
+	p := pending{done: done, spare: len(cs) > 0}
+	w.enc.reset()
+	for i := range cs {
+		c := &cs[i]
+		if err := c.check(); err != nil {
+			return false, err
+		}
+		p.spare = p.spare && c.Essential
+		if c.Amend != nil || c.End != nil {
+			p.ended = append(p.ended, c.Run)
+		}
+		w.encode(c)
+	}
+	var before func(*uint64) error
+	if hook := w.j.opts.BeforeAppend; hook != nil {
+		before = each(hook, slices.Clone(cs))
+	}
+	return w.j.q.add(&w.enc, p, u, before)
 }
 
-func (w *Writer) append(c *Change, done chan<- answer, u Urgency) (turn bool, err error) {
-	if err := c.check(); err != nil {
-		return false, err
+// each calls hook for each Change with its number.
+func each(hook func(uint64, Change) error, cs []Change) func(*uint64) error {
+	return func(n *uint64) error {
+		for i := range cs {
+			*n++
+			if err := hook(*n, cs[i]); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	j := w.j
-	w.enc.reset()
+}
+
+func (w *Writer) encode(c *Change) {
 	var amend uint64
-	p := pending{done: done, spare: c.Essential}
 	if c.Amend != nil {
-		amend = j.amends.Add(1)
-	}
-	if c.Amend != nil || c.End != nil {
-		p.run = c.Run
+		amend = w.j.amends.Add(1)
 	}
 	w.enc.change(c, amend)
-	if len(c.Records) > 0 && j.damaged.remove(c.Run) {
-		w.enc.removeRaw(appendPart(nil, c.Run, partDamage))
-	}
-	var before func(uint64) error
-	if hook := j.opts.BeforeAppend; hook != nil {
-		before = func(n uint64) error { return hook(n, *c) }
-	}
-	return j.q.add(&w.enc, p, u, before)
 }
 
 // Sync returns when every Change appended so far is on disk.

@@ -81,6 +81,24 @@ func (c Command) Allowed(s State) bool {
 	return false
 }
 
+// Done reports whether a run in this state is already where the command leads,
+// or on its way there: a HELD run needs no HOLD.
+func (c Command) Done(s State) bool {
+	switch c {
+	case Abort:
+		return s == Aborting || s.Terminal()
+	case Stop:
+		return s == Stopping || s == Aborting || s.Terminal()
+	case Hold:
+		return s == Holding || s == Held
+	case Resume:
+		return s == Starting || s == Running || s == Resuming
+	case Reset:
+		return s == Idle
+	}
+	return false
+}
+
 // Next returns the state that an allowed command leads to at once, while the
 // step at work is still ending.
 func (c Command) Next(s State) State {

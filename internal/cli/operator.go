@@ -65,9 +65,9 @@ func (a *app) operatorVerb(v operatorVerb) *cobra.Command {
 	fl := cmd.Flags()
 	fl.StringVar(&f.Reason, "reason", "", "why; it is kept in the record")
 	fl.DurationVar(&f.wait, "wait", 0, "wait so long (5s) until the command has been taken, and say what became of it")
-	fl.BoolVar(&f.All, "all", false, "all live runs whose state allows it")
-	fl.StringVar(&f.Workflow, "workflow", "", "all live runs of a workflow whose state allows it")
-	fl.StringVar(&f.Partition, "partition", "", "all live runs of a partition whose state allows it")
+	fl.BoolVar(&f.All, "all", false, "all live runs")
+	fl.StringVar(&f.Workflow, "workflow", "", "all live runs of a workflow")
+	fl.StringVar(&f.Partition, "partition", "", "all live runs of a partition (not available yet)")
 	return cmd
 }
 
@@ -136,29 +136,23 @@ func sentText(s wire.Sent) string {
 
 // commandMany gives the command to a selection. All runs are told before any is
 // waited for, and the wait is for all of them together. The exit code is that of
-// the first run with which it did not work.
+// the first run that is not where the command leads, nor on its way there.
 func (a *app) commandMany(ctx context.Context, c *client.Client, v operatorVerb, f operatorFlags) error {
-	what := v.name() + " the selected runs"
 	all, err := c.Commands(ctx, f.Commands)
 	if err != nil {
-		return cannot(what, err)
+		return cannot(v.name()+" the selected runs", err)
 	}
 	until := a.Now().Add(f.wait)
 	var first error
-	fine := 0
 	for i := range all {
 		s := &all[i]
 		// At least a look, also at those whose turn comes when the time is over.
 		err := a.awaitFate(ctx, c, s, min(f.wait, max(until.Sub(a.Now()), time.Millisecond)))
-		if err == nil {
-			err = fateError(v.name()+" run "+s.Run, *s, f.wait)
-		} else {
-			err = cannot(v.name()+" run "+s.Run, err)
-		}
-		if err == nil {
-			fine++
-		} else if first == nil {
-			first = err
+		if first == nil {
+			if err == nil && !(s.Fate != nil && f.Command.Done(s.Fate.State)) {
+				err = fateError(v.name()+" run "+s.Run, *s, f.wait)
+			}
+			first = cannot(v.name()+" run "+s.Run, err)
 		}
 		if !a.json() {
 			if err := a.print(sentText(*s) + "\n"); err != nil {
@@ -171,11 +165,33 @@ func (a *app) commandMany(ctx context.Context, c *client.Client, v operatorVerb,
 			return err
 		}
 	}
-	if len(all) == 0 {
-		a.note("there is no live run there whose state allows %s", v.command)
-	}
-	if first != nil && len(all) > 1 {
-		a.note("%s: %d of %s", v.name(), fine, plural(len(all), "run"))
+	if err := a.summary(all, f.wait > 0); err != nil {
+		return err
 	}
 	return first
+}
+
+// summary says how many runs of a selection were told, and, if that was waited
+// for, how many have taken the command.
+func (a *app) summary(all []wire.Sent, waited bool) error {
+	told, taken := 0, 0
+	for _, s := range all {
+		if s.Accepted {
+			told++
+		}
+		if s.Fate != nil && s.Fate.Taken {
+			taken++
+		}
+	}
+	if len(all) == 0 {
+		a.note("there is no live run there")
+	}
+	if len(all) == 0 || a.json() {
+		return nil
+	}
+	text := fmt.Sprintf("%d of %s told", told, plural(len(all), "run"))
+	if waited {
+		text += fmt.Sprintf(", taken by %d", taken)
+	}
+	return a.print(text + "\n")
 }

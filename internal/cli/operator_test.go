@@ -1,9 +1,12 @@
 package cli_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
+	"holdfast/engine"
+	"holdfast/engine/value"
 	"holdfast/internal/control/controltest"
 )
 
@@ -46,16 +49,71 @@ func TestCommandToSelection(t *testing.T) {
 	if len(all) != 2 {
 		t.Errorf("the command went to %v", all)
 	}
-	hf(t, d.Socket, "resume", "--workflow", "test.script").want(t, 0, "", "there is no live run there whose state allows RESUME\n")
+	hf(t, d.Socket, "hold", "--workflow", "test.gate").want(t, 0, "", "there is no live run there\n")
+	hf(t, d.Socket, "hold", "--partition", "p").want(t, 5, "", "cannot hold the selected runs: runs cannot be selected by partition: partitions are not available yet\n")
 	hf(t, d.Socket, "hold", "--workflow", "test.idel").want(t, 4, "", "cannot hold the selected runs: there is no workflow test.idel\nhint: holdfast workflows")
 	r := hf(t, d.Socket, "stop", "--all", "--wait", "20s").want(t, 0, "STOP taken", "")
-	if n := strings.Count(r.out, "STOP taken"); n != 3 {
+	if n := strings.Count(r.out, "STOP taken"); n != 3 || !strings.HasSuffix(r.out, "\n3 of 3 runs told, taken by 3\n") {
 		t.Errorf("stop --all reached %d of 3 runs:\n%s", n, r.out)
 	}
 	for _, c := range []string{"hold", "hold x --all", "hold --all --workflow w", "hold x y"} {
 		hf(t, d.Socket, strings.Fields(c)...).want(t, 2, "", "hint: usage: holdfast hold RUN | --all | --workflow W | --partition P\n")
 	}
 	hf(t, d.Socket, "hold", "--all", "--wait", "-1s").want(t, 2, "", "--wait is negative")
+}
+
+// Runs whose state does not allow the command are shown. They are a failure only
+// where they are not, and will not be, where it leads.
+func TestCommandRefusedInSelection(t *testing.T) {
+	t.Parallel()
+	d := controltest.Start(t, nil)
+	start(t, d, "test.idle", "batch=1", "--id", "i1")
+	start(t, d, "test.idle", "batch=2", "--id", "i2")
+	hf(t, d.Socket, "hold", "i1", "--wait", "20s").want(t, 0, "i1  HOLD taken, state H", "")
+	hf(t, d.Socket, "hold", "--all", "--wait", "20s").want(t, 0, "i1  HOLD refused: not allowed in HELD\n1 of 2 runs told, taken by 1\n", "")
+	hf(t, d.Socket, "hold", "--all").want(t, 0, "0 of 2 runs told\n", "")
+	hf(t, d.Socket, "resume", "i2", "--wait", "20s").want(t, 0, "i2  RESUME taken", "")
+	hf(t, d.Socket, "resume", "--all", "--wait", "20s").want(t, 0, "1 of 2 runs told, taken by 1\n", "")
+	hf(t, d.Socket, "reset", "--all").want(t, 5, "0 of 2 runs told\n", "holdfast: cannot reset run i1: not allowed in RUNNING\n")
+	var all []map[string]any
+	hf(t, d.Socket, "reset", "--workflow", "test.idle", "-o", "json").want(t, 5, "[", "cannot reset run i1").decode(t, &all)
+	for _, sent := range all {
+		fate, _ := sent["fate"].(map[string]any)
+		why, _ := sent["error"].(map[string]any)
+		if sent["accepted"] != false || fate["taken"] != false || fate["state"] != "RUNNING" || why["code"] != "refused" {
+			t.Errorf("a refused command is %v", sent)
+		}
+	}
+}
+
+// With more runs than workers, those that are told STOP make room for others: each
+// run that was there is told all the same, and in the end none is left.
+func TestStopAllReachesEveryRun(t *testing.T) {
+	t.Parallel()
+	const workers, runs, rounds = 3, 40, 5
+	d := controltest.StartBusy(t, workers)
+	inputs, err := value.Encode(value.NewMap("batch", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round := range rounds {
+		word := []string{"stop", "abort"}[round%2]
+		ids := make([]string, runs)
+		for i := range ids {
+			s, err := d.Engine.Start(t.Context(), engine.StartRequest{Workflow: "test.idle", Inputs: inputs})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids[i] = s.ID
+		}
+		r := hf(t, d.Socket, word, "--all").want(t, 0, fmt.Sprintf("\n%d of %d runs told\n", runs, runs), "")
+		for _, id := range ids {
+			if !strings.Contains(r.out, id+"  "+strings.ToUpper(word)+" sent\n") {
+				t.Fatalf("round %d: run %s was not told:\n%s", round, id, r.out)
+			}
+			hf(t, d.Socket, "start", "test.idle", "--id", id, "batch=1", "--wait").want(t, 1, id, "it ended with CANCELLED")
+		}
+	}
 }
 
 func TestSend(t *testing.T) {

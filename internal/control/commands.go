@@ -3,8 +3,6 @@ package control
 import (
 	"context"
 	"errors"
-	"math"
-	"slices"
 
 	"holdfast/engine"
 	"holdfast/engine/isa88"
@@ -31,9 +29,8 @@ func (s *Server) command(ctx context.Context, r *request) (any, error) {
 	return wire.Sent{Run: id, Command: c, Accepted: true, Message: receipt.Message}, nil
 }
 
-// commandMany gives a command to all live runs of a selection whose state
-// allows it. A run that moves on in between is told of, with its error, and
-// does not keep the others from being told.
+// commandMany gives a command to all live runs of a selection, as one. Those
+// whose state does not allow it are told of, with that state.
 func (s *Server) commandMany(ctx context.Context, r *request) (any, error) {
 	var in wire.Commands
 	if err := r.decode(&in); err != nil {
@@ -43,38 +40,20 @@ func (s *Server) commandMany(ctx context.Context, r *request) (any, error) {
 	if err != nil {
 		return nil, badRequest("%v", err)
 	}
-	if in.All == (in.Workflow != "" || in.Partition != "") {
-		return nil, badRequest("the runs are selected either by all, or by workflow and partition")
+	d, err := s.cfg.Engine.CommandAll(ctx, engine.Selection{All: in.All, Workflow: in.Workflow, Partition: in.Partition}, c, in.Reason, r.actor)
+	if err != nil {
+		return nil, err
 	}
-	if in.Workflow != "" && !s.hasWorkflow(in.Workflow) {
-		return nil, &wire.Error{Code: wire.NotFound, Message: "there is no workflow " + in.Workflow, Hint: "holdfast workflows lists them"}
+	sent := make([]wire.Sent, 0, len(d.Told)+len(d.Refused))
+	for _, t := range d.Told {
+		sent = append(sent, wire.Sent{Run: t.Run, Command: c, Accepted: true, Message: t.Message})
 	}
-	sent := []wire.Sent{}
-	for _, status := range []engine.Status{engine.Running, engine.Enqueued} {
-		runs, err := s.cfg.Engine.Runs(ctx, engine.Filter{Status: status, Workflow: in.Workflow, Partition: in.Partition, Limit: math.MaxInt32})
-		if err != nil {
-			return nil, err
-		}
-		for _, run := range runs {
-			if !c.Allowed(run.State) {
-				continue
-			}
-			one := wire.Sent{Run: run.ID, Command: c}
-			receipt, err := s.cfg.Engine.Command(ctx, run.ID, c, in.Reason, r.actor)
-			if err != nil {
-				one.Error = tell(err)
-			} else {
-				one.Accepted, one.Message = true, receipt.Message
-			}
-			sent = append(sent, one)
-		}
+	for _, n := range d.Refused {
+		why := "not allowed in " + string(n.State)
+		sent = append(sent, wire.Sent{Run: n.Run, Command: c, Fate: &engine.Fate{Command: string(c), Fate: why, State: n.State},
+			Error: &wire.Error{Code: wire.Refused, Message: why}})
 	}
 	return sent, nil
-}
-
-// hasWorkflow reports whether a workflow is registered.
-func (s *Server) hasWorkflow(name string) bool {
-	return slices.ContainsFunc(s.cfg.Engine.Workflows(), func(w engine.WorkflowInfo) bool { return w.Name == name })
 }
 
 // fate waits until it is decided what becomes of a command, for wait_ms at most.

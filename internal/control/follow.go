@@ -9,11 +9,6 @@ import (
 	"holdfast/internal/control/wire"
 )
 
-// followPause is the least time between two looks at a run that is followed. To
-// be shown, a record has to be on disk: a follower must not make a run that does
-// thousands of steps a second commit each of them.
-const followPause = 100 * time.Millisecond
-
 func (s *Server) logOnce(ctx context.Context, r *request) (any, error) {
 	id, after, err := s.logRequest(r)
 	if err != nil {
@@ -91,17 +86,11 @@ type follower struct {
 	after  uint32
 }
 
-// follow calls look now, after each change, and once after the run has ended.
+// follow calls look now, after each change, and once after the run has ended. It
+// rests where the run changes all the time, but not beyond its end.
 func (f *follower) follow(ctx context.Context, look func(context.Context) error) error {
-	var version uint64
-	pause := time.NewTimer(0)
-	defer pause.Stop()
-	for {
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	var p pace
+	for version := uint64(0); ; {
 		now, ended, err := f.engine.Await(ctx, f.id, version)
 		if err != nil {
 			return err
@@ -110,8 +99,23 @@ func (f *follower) follow(ctx context.Context, look func(context.Context) error)
 			return err
 		}
 		version = now
-		pause.Reset(followPause)
+		if err := f.rest(ctx, p.next(time.Now())); err != nil {
+			return err
+		}
 	}
+}
+
+// rest waits for d, or until the run has ended.
+func (f *follower) rest(ctx context.Context, d time.Duration) error {
+	if d == 0 {
+		return nil
+	}
+	resting, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	if err := f.engine.AwaitEnd(resting, f.id); err != nil && resting.Err() == nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 // entries emits what is new in the log.

@@ -37,12 +37,19 @@ type Observer interface {
 type Follower interface {
 	Log(ctx context.Context, id, stream string, after uint32) ([]engine.LogEntry, error)
 	Await(ctx context.Context, id string, version uint64) (now uint64, ended bool, err error)
+	AwaitEnd(ctx context.Context, id string) error
+}
+
+// Commander gives operator commands to runs.
+type Commander interface {
+	Command(ctx context.Context, id string, c isa88.Command, reason, actor string) (engine.Receipt, error)
+	CommandAll(ctx context.Context, s engine.Selection, c isa88.Command, reason, actor string) (engine.Dispatch, error)
+	Fate(ctx context.Context, r engine.Receipt) (engine.Fate, error)
 }
 
 // Operator acts on runs.
 type Operator interface {
-	Command(ctx context.Context, id string, c isa88.Command, reason, actor string) (engine.Receipt, error)
-	Fate(ctx context.Context, r engine.Receipt) (engine.Fate, error)
+	Commander
 	Send(ctx context.Context, id string, m engine.Message) (engine.Receipt, error)
 	Cancel(ctx context.Context, id, reason, actor string) error
 	Resolve(ctx context.Context, id string, a engine.Answer) error

@@ -34,8 +34,15 @@ func startedAt() time.Time { return time.Date(2026, 11, 21, 20, 0, 0, 0, time.UT
 // Start starts a Daemon. With ready not nil it recovers until ready is closed.
 func Start(t testing.TB, ready <-chan struct{}) *Daemon {
 	t.Helper()
-	e, _ := newEngine(t, journaltest.Open(t), func() {})
+	e, _ := newEngine(t, engine.Config{}, journaltest.Open(t), func() {})
 	return serve(t, e, ready)
+}
+
+// StartBusy starts a Daemon that executes so many runs at once; more wait their turn.
+func StartBusy(t testing.TB, workers int) *Daemon {
+	t.Helper()
+	e, _ := newEngine(t, engine.Config{Workers: workers}, journaltest.Open(t), func() {})
+	return serve(t, e, nil)
 }
 
 // StartInDoubt starts a Daemon that comes back from a restart, and whose run
@@ -44,13 +51,13 @@ func StartInDoubt(t testing.TB) *Daemon {
 	t.Helper()
 	j := journaltest.Open(t)
 	begun := make(chan struct{})
-	before, stop := newEngine(t, j, sync.OnceFunc(func() { close(begun) }))
+	before, stop := newEngine(t, engine.Config{}, j, sync.OnceFunc(func() { close(begun) }))
 	if _, err := before.Start(t.Context(), engine.StartRequest{Workflow: "test.doubt", ID: "doubtful"}); err != nil {
 		t.Fatal(err)
 	}
 	<-begun
 	stop()
-	e, _ := newEngine(t, journaltest.Reopen(t, j), func() {})
+	e, _ := newEngine(t, engine.Config{}, journaltest.Reopen(t, j), func() {})
 	untilInDoubt(t, e, "doubtful")
 	return serve(t, e, nil)
 }
@@ -153,9 +160,9 @@ func newGateway(t testing.TB, dev *Device) *gateway.Gateway {
 	return g
 }
 
-func newEngine(t testing.TB, j *journal.Journal, begun func()) (e *engine.Engine, stop func()) {
+func newEngine(t testing.TB, cfg engine.Config, j *journal.Journal, begun func()) (e *engine.Engine, stop func()) {
 	t.Helper()
-	e, err := engine.New(engine.Config{}, j)
+	e, err := engine.New(cfg, j)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,9 +27,9 @@ type Command struct {
 	Reason  string        `json:"reason"`
 }
 
-// Commands is an operator command to all live runs of a selection whose state
-// allows it. Exactly one of All, Workflow and Partition selects, or the last two
-// together.
+// Commands is an operator command to all live runs of a selection: All, or those
+// of a Workflow. Its answer is one Sent a run, those that were told first. A
+// Partition is refused: partitions are not available yet.
 type Commands struct {
 	Command   isa88.Command `json:"command"`
 	Reason    string        `json:"reason"`
@@ -39,7 +39,8 @@ type Commands struct {
 }
 
 // Sent says what is known of a command to one run. Accepted means that it is on
-// disk; Fate is null until the run has looked at it.
+// disk; Fate is null until it is decided what becomes of it, which for a run
+// whose state does not allow it is at once.
 type Sent struct {
 	Run      string        `json:"run"`
 	Command  isa88.Command `json:"command"`
