@@ -11,11 +11,6 @@ import (
 	"holdfast/journal"
 )
 
-// maxValue bounds what one value in the record may hold, in bytes: far below
-// what the journal takes, so that a value too long is the fault of who made it,
-// and not a record that cannot be kept.
-const maxValue = 16 << 20
-
 // rememberWait is the shortest wait of which a restart must know when it began.
 const rememberWait = time.Second
 
@@ -29,8 +24,8 @@ func (r *Run) Step(c Call) (value.Raw, error) {
 	if c.Name == "" {
 		c.Name = c.Step.Name()
 	}
-	if len(c.Args) > maxValue {
-		return nil, &StepError{Type: "BadArgument", Message: fmt.Sprintf("the arguments have %d bytes, at most %d can be kept", len(c.Args), maxValue), Step: c.Name, Bug: true}
+	if err := value.Fits(len(c.Args)); err != nil {
+		return nil, &StepError{Type: typeLimit, Message: "the arguments: " + err.Error(), Step: c.Name, Bug: true}
 	}
 	if r.replay.active() {
 		return r.replayStep(&c)
@@ -168,7 +163,7 @@ func (w *work) begin(effect bool) error {
 	}
 	prepared, err := value.Encode(w.prepared)
 	if err != nil {
-		return &StepError{Type: "BadResult", Message: "what it prepared cannot be kept: " + err.Error(), Bug: true}
+		return &StepError{Type: typeOf(err, "BadResult"), Message: "what it prepared cannot be kept: " + err.Error(), Bug: true}
 	}
 	r.buf = fields(r.buf[:0], w.call.Name, w.call.Args, effect, w.attempt, prepared)
 	r.recs[0] = journal.Record{Seq: w.seq, Kind: kindBegun, Time: w.began, Data: r.buf}
@@ -202,15 +197,13 @@ func (w *work) tookMillis() int64 {
 // finish records a step's outcome and returns it as a replay would.
 func (w *work) finish(res any, failure *StepError, recovered bool, u journal.Urgency) (value.Raw, error) {
 	r := w.run
-	enc, err := value.Encode(res)
-	if err == nil && len(enc) > maxValue {
-		err = fmt.Errorf("its result has %d bytes, at most %d can be kept", len(enc), maxValue)
-	}
+	enc, err := encode(res)
 	if err != nil {
-		failure = &StepError{Type: "BadResult", Message: err.Error(), Step: w.call.Name, Attempts: w.attempt, Bug: true}
+		failure = &StepError{Type: typeOf(err, "BadResult"), Message: "its result: " + err.Error(), Step: w.call.Name, Attempts: w.attempt, Bug: true}
 	}
 	if failure != nil {
 		enc = nil
+		failure.Message = short(failure.Message)
 	}
 	switch {
 	case w.with.Taken != nil:

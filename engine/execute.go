@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"holdfast/engine/isa88"
-	"holdfast/engine/value"
 	"holdfast/journal"
 )
 
@@ -166,12 +165,9 @@ func (r *Run) judge(res any, err error) *endState {
 		}
 		return r.holdBroken(&RunError{Type: "NonDeterminism", Message: mis.Error()})
 	case err == nil:
-		enc, err := value.Encode(res)
-		if err == nil && len(enc) > maxValue {
-			err = fmt.Errorf("it has %d bytes, at most %d can be kept", len(enc), maxValue)
-		}
+		enc, err := encode(res)
 		if err != nil {
-			return &endState{status: Error, state: isa88.Error, err: &RunError{Type: "BadResult", Message: "the workflow's result cannot be kept: " + err.Error()}}
+			return &endState{status: Error, state: isa88.Error, err: &RunError{Type: typeOf(err, "BadResult"), Message: "the workflow's result cannot be kept: " + err.Error()}}
 		}
 		return &endState{status: Success, state: isa88.Complete, result: enc}
 	case errors.Is(err, errShutdown):
@@ -204,6 +200,7 @@ func asRunError(err error) *RunError {
 // holdBroken holds a run whose record cannot be replayed: it writes the safe
 // state, and waits for an operator to end it. The next start tries again.
 func (r *Run) holdBroken(why *RunError) *endState {
+	why = why.short()
 	r.replay = cursor{}
 	r.fatal = nil
 	r.eng.alarm(r.head.id, "HELD: "+why.Message)
@@ -225,6 +222,7 @@ func (r *Run) holdBroken(why *RunError) *endState {
 
 // end writes the safe state where one is due, and closes the run's record.
 func (r *Run) end(st endState) {
+	st.err = st.err.short()
 	if st.status != Success && len(r.head.safeState) > 0 && !r.safeWritten {
 		if r.endNoted == nil {
 			data := fields(nil, string(st.status), string(st.state), runErrorFields(st.err), st.result, r.safeFrom)

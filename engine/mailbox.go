@@ -108,7 +108,7 @@ func checkCommand(body value.Raw) (value.Raw, error) {
 	}
 	s, ok := word.(string)
 	if !ok {
-		return nil, problem(BadRequest, "the message's cmd is %v, not a word", word)
+		return nil, problem(BadRequest, "the message's cmd is %s, not a word", value.Short(word, 60))
 	}
 	c, err := isa88.Parse(strings.TrimSpace(s))
 	if err != nil {

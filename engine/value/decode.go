@@ -50,9 +50,43 @@ func Decode(r Raw) (any, error) {
 // Next decodes the first value of b and returns what follows it.
 func Next(b []byte) (any, []byte, error) { return next(b, 0) }
 
+// Check returns an error if r is not as Encode would have made it: it cannot
+// be read, or exceeds the bounds of a value.
+func Check(r Raw) error {
+	if err := Fits(len(r)); err != nil || len(r) == 0 {
+		return err
+	}
+	var g Budget
+	rest, err := skip(r, 0, &g)
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("%d bytes follow the encoded value", len(rest))
+	}
+	if err == nil {
+		_, err = Decode(r)
+	}
+	return err
+}
+
+// Deep returns a *LimitError if what a record holds at this depth cannot have
+// been written there.
+func Deep(depth int) error {
+	if depth > MaxDepth+wrapping {
+		return errDeep
+	}
+	return nil
+}
+
+// Untagged returns an error if b begins with a tag: no value has two.
+func Untagged(b []byte) error {
+	if len(b) > 0 && b[0]>>5 == MajorTag {
+		return errors.New("encoded value has a tag on a tag")
+	}
+	return nil
+}
+
 func next(b []byte, depth int) (any, []byte, error) {
-	if depth > MaxDepth+2 {
-		return nil, nil, errDeep
+	if err := Deep(depth); err != nil {
+		return nil, nil, err
 	}
 	if len(b) == 0 {
 		return nil, nil, errShort
@@ -135,7 +169,10 @@ func nextMap(b []byte, n uint64, depth int) (any, []byte, error) {
 }
 
 func nextTagged(b []byte, tag uint64, depth int) (any, []byte, error) {
-	in, rest, err := next(b, depth+1)
+	if err := Untagged(b); err != nil {
+		return nil, nil, err
+	}
+	in, rest, err := next(b, depth) // a tag is no level of its own: the encoder counts none
 	if err != nil {
 		return nil, nil, err
 	}
@@ -164,11 +201,17 @@ func nextTagged(b []byte, tag uint64, depth int) (any, []byte, error) {
 }
 
 // Skip returns what follows the first value of b, without decoding it.
-func Skip(b []byte) ([]byte, error) { return skip(b, 0) }
+func Skip(b []byte) ([]byte, error) { return skip(b, 0, nil) }
 
-func skip(b []byte, depth int) ([]byte, error) {
-	if depth > MaxDepth+2 {
-		return nil, errDeep
+// skip is Skip, and counts in g where it is given.
+func skip(b []byte, depth int, g *Budget) ([]byte, error) {
+	if err := Deep(depth); err != nil {
+		return nil, err
+	}
+	if g != nil {
+		if err := g.Take(depth, 0); err != nil {
+			return nil, err
+		}
 	}
 	if len(b) == 0 {
 		return nil, errShort
@@ -202,12 +245,15 @@ func skip(b []byte, depth int) ([]byte, error) {
 			n *= 2
 		}
 	case MajorTag:
-		n = 1
+		if err := Untagged(rest); err != nil {
+			return nil, err
+		}
+		return skip(rest, depth, g)
 	default:
 		return nil, fmt.Errorf("encoded value has an unknown byte %#x", b[0])
 	}
 	for ; n > 0; n-- {
-		if rest, err = skip(rest, depth+1); err != nil {
+		if rest, err = skip(rest, depth+1, g); err != nil {
 			return nil, err
 		}
 	}
