@@ -55,11 +55,14 @@ func (d *decoder) decode(r value.Raw) (starlark.Value, error) {
 
 // take counts memory that is about to be used.
 func (d *decoder) take(bytes int) error {
-	d.left -= int64(bytes)
-	if d.left < 0 {
-		return &limitError{fmt.Sprintf("a single value would take more than the %d bytes that a run may hold", d.most)}
+	if d.left -= int64(bytes); d.left < 0 {
+		return d.exceeded()
 	}
 	return nil
+}
+
+func (d *decoder) exceeded() error {
+	return &limitError{fmt.Sprintf("a single value would take more than the %d bytes that a run may hold", d.most)}
 }
 
 func (d *decoder) next(b []byte, depth int) (starlark.Value, []byte, error) {

@@ -44,15 +44,20 @@ type Budget struct{ items, bytes int }
 func (g *Budget) Take(depth, size int) error {
 	g.items++
 	g.bytes += 1 + size
+	if depth > MaxDepth || g.items > MaxItems || g.bytes > MaxBytes {
+		return g.exceeded(depth)
+	}
+	return nil
+}
+
+func (g *Budget) exceeded(depth int) error {
 	switch {
 	case depth > MaxDepth:
 		return errDeep
 	case g.items > MaxItems:
 		return errItems
-	case g.bytes > MaxBytes:
-		return errBytes
 	}
-	return nil
+	return errBytes
 }
 
 // Fits returns a *LimitError if an encoding of so many bytes is more than can
