@@ -49,7 +49,7 @@ func (w *work) heed(m message, ifDone any) (again bool, out value.Raw, err error
 	r.post.Lock()
 	defer r.post.Unlock()
 	a, _ := m.answer()
-	c := journal.Change{Records: r.note("resolved", m.num, a.Decision, a.Actor), Taken: []uint64{m.num}}
+	c := journal.Change{Records: r.note("resolved", m.num, a.Decision, a.Actor), Taken: []uint64{m.num}, Essential: true}
 	switch a.Decision {
 	case "done":
 		res := ifDone
@@ -81,7 +81,7 @@ func (r *Run) moot() error {
 	if !ok {
 		return nil
 	}
-	if err := r.append(journal.Change{Records: r.note("moot", m.num), Taken: []uint64{m.num}}, journal.Soon); err != nil {
+	if err := r.append(journal.Change{Records: r.note("moot", m.num), Taken: []uint64{m.num}, Essential: true}, journal.Soon); err != nil {
 		return err
 	}
 	r.update(func() { r.drop(m.num) })

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"time"
 
 	"holdfast/engine/value"
@@ -65,9 +64,5 @@ func (a Args) Map(name string) (*value.Map, error) {
 }
 
 func (a Args) bad(name, want string) error {
-	shown, err := value.AppendJSON(nil, a.Value(name))
-	if err != nil {
-		shown = fmt.Appendf(nil, "%v", a.Value(name))
-	}
-	return Errorf("BadArgument", "%s is %.80s, not %s", name, shown, want)
+	return Errorf("BadArgument", "%s is %s, not %s", name, value.Short(a.Value(name), 80), want)
 }

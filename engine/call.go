@@ -11,11 +11,6 @@ import (
 	"holdfast/journal"
 )
 
-// maxValue bounds what one value in the record may hold, in bytes: far below
-// what the journal takes, so that a value too long is the fault of who made it,
-// and not a record that cannot be kept.
-const maxValue = 16 << 20
-
 // rememberWait is the shortest wait of which a restart must know when it began:
 // as much as a restart may repeat anyway (tailFlush).
 const rememberWait = time.Minute
@@ -30,8 +25,8 @@ func (r *Run) Step(c Call) (value.Raw, error) {
 	if c.Name == "" {
 		c.Name = c.Step.Name()
 	}
-	if len(c.Args) > maxValue {
-		return nil, &StepError{Type: "BadArgument", Message: fmt.Sprintf("the arguments have %d bytes, at most %d can be kept", len(c.Args), maxValue), Step: c.Name, Bug: true}
+	if err := value.Fits(len(c.Args)); err != nil {
+		return nil, &StepError{Type: typeLimit, Message: "the arguments: " + err.Error(), Step: c.Name, Bug: true}
 	}
 	if r.replay.active() {
 		return r.replayStep(&c)
@@ -169,12 +164,12 @@ func (w *work) begin(effect bool) error {
 	}
 	prepared, err := value.Encode(w.prepared)
 	if err != nil {
-		return &StepError{Type: "BadResult", Message: "what it prepared cannot be kept: " + err.Error(), Bug: true}
+		return &StepError{Type: typeOf(err, "BadResult"), Message: "what it prepared cannot be kept: " + err.Error(), Bug: true}
 	}
 	r.buf = fields(r.buf[:0], w.call.Name, w.call.Args, effect, w.attempt, prepared)
 	r.recs[0] = journal.Record{Seq: w.seq, Kind: kindBegun, Time: w.began, Data: r.buf}
 	r.tail.live = false
-	c := journal.Change{Records: r.recs[:1]}
+	c := journal.Change{Records: r.recs[:1], Essential: w.seq&laneSafe != 0}
 	switch {
 	case effect:
 		err = r.commit(c)
@@ -203,15 +198,13 @@ func (w *work) tookMillis() int64 {
 // finish records a step's outcome and returns it as a replay would.
 func (w *work) finish(res any, failure *StepError, recovered bool, u journal.Urgency) (value.Raw, error) {
 	r := w.run
-	enc, err := value.Encode(res)
-	if err == nil && len(enc) > maxValue {
-		err = fmt.Errorf("its result has %d bytes, at most %d can be kept", len(enc), maxValue)
-	}
+	enc, err := encode(res)
 	if err != nil {
-		failure = &StepError{Type: "BadResult", Message: err.Error(), Step: w.call.Name, Attempts: w.attempt, Bug: true}
+		failure = &StepError{Type: typeOf(err, "BadResult"), Message: "its result: " + err.Error(), Step: w.call.Name, Attempts: w.attempt, Bug: true}
 	}
 	if failure != nil {
 		enc = nil
+		failure.Message = short(failure.Message)
 	}
 	switch {
 	case w.with.Taken != nil:
@@ -219,11 +212,13 @@ func (w *work) finish(res any, failure *StepError, recovered bool, u journal.Urg
 		w.with.Records = append(w.with.Records, journal.Record{Seq: w.seq, Kind: kindDone, Time: time.Now(), Data: r.buf})
 		r.tail.live = false
 		r.seq = w.seq + 1
+		w.with.Essential = true
 		err = r.commit(w.with)
 	case w.begun:
 		r.buf = fields(r.buf[:0], nil, nil, errorFields(failure), enc, w.attempt, recovered)
 		r.seq = w.seq
-		err = r.record(kindDone, r.buf, u)
+		r.recs[0] = journal.Record{Seq: r.seq, Kind: kindDone, Time: time.Now(), Data: r.buf}
+		err = r.advance(journal.Change{Records: r.recs[:1], Essential: w.effect}, u)
 	default:
 		r.buf = fields(r.buf[:0], w.call.Name, w.call.Args, errorFields(failure), enc, w.attempt, recovered, w.tookMillis())
 		err = r.recordJoining(kindDone, r.buf)

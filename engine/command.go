@@ -109,6 +109,7 @@ func (r *Run) takeCommands(stuck string) error {
 			decide(m, true, "taken")
 		}
 	}
+	c.Essential = true
 	if err := r.commit(c); err != nil {
 		return err
 	}

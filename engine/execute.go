@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"holdfast/engine/isa88"
-	"holdfast/engine/value"
 	"holdfast/journal"
 )
 
@@ -83,7 +82,7 @@ func (r *Run) begin() {
 		return
 	}
 	// Lazily: whoever looks at the run makes it durable first. A failure shows at the next append.
-	_ = r.append(journal.Change{Records: r.note(what)}, journal.Later)
+	_ = r.append(journal.Change{Records: r.note(what), Essential: true}, journal.Later)
 }
 
 // runProgram returns how the program ended; nil if the run goes on at the next start.
@@ -136,7 +135,7 @@ func (r *Run) afterLoss() (st *endState, over bool) {
 		return r.judge(nil, &ending{state: isa88.Stopped, kind: "Stopped", why: "stopped after an interruption, as on_power_loss says"}), true
 	case HoldAfterLoss:
 		r.update(func() { r.held, r.state = true, isa88.Held })
-		if err := r.append(journal.Change{Records: r.note("held", "on_power_loss")}, journal.Soon); err != nil {
+		if err := r.append(journal.Change{Records: r.note("held", "on_power_loss"), Essential: true}, journal.Soon); err != nil {
 			return r.judge(nil, err), true
 		}
 		if err := r.obey(); err != nil {
@@ -167,12 +166,9 @@ func (r *Run) judge(res any, err error) *endState {
 		}
 		return r.holdBroken(&RunError{Type: "NonDeterminism", Message: mis.Error()})
 	case err == nil:
-		enc, err := value.Encode(res)
-		if err == nil && len(enc) > maxValue {
-			err = fmt.Errorf("it has %d bytes, at most %d can be kept", len(enc), maxValue)
-		}
+		enc, err := encode(res)
 		if err != nil {
-			return &endState{status: Error, state: isa88.Error, err: &RunError{Type: "BadResult", Message: "the workflow's result cannot be kept: " + err.Error()}}
+			return &endState{status: Error, state: isa88.Error, err: &RunError{Type: typeOf(err, "BadResult"), Message: "the workflow's result cannot be kept: " + err.Error()}}
 		}
 		return &endState{status: Success, state: isa88.Complete, result: enc}
 	case errors.Is(err, errShutdown):
@@ -205,6 +201,7 @@ func asRunError(err error) *RunError {
 // holdBroken holds a run whose record cannot be replayed: it writes the safe
 // state, and waits for an operator to end it. The next start tries again.
 func (r *Run) holdBroken(why *RunError) *endState {
+	why = why.short()
 	r.replay = cursor{}
 	r.fatal = nil
 	r.eng.alarm(r.head.id, "HELD: "+why.Message)
@@ -226,12 +223,13 @@ func (r *Run) holdBroken(why *RunError) *endState {
 
 // end writes the safe state where one is due, and closes the run's record.
 func (r *Run) end(st endState) {
+	st.err = st.err.short()
 	if st.status != Success && len(r.head.safeState) > 0 && !r.safeWritten {
 		if r.endNoted == nil {
 			data := fields(nil, string(st.status), string(st.state), runErrorFields(st.err), st.result, r.safeFrom)
 			rec := r.note("")
 			rec[0].Kind, rec[0].Data = kindEnding, data
-			if err := r.commit(journal.Change{Records: rec}); err != nil {
+			if err := r.commit(journal.Change{Records: rec, Essential: true}); err != nil {
 				return
 			}
 		}
@@ -266,7 +264,7 @@ func (r *Run) close(st endState) {
 		r.eng.cfg.Log.Error("cannot close the record of a run", "run", r.head.id, "error", err)
 		return
 	}
-	c.End = summary
+	c.End, c.Essential = summary, true
 	if err := r.commit(c); err != nil {
 		return
 	}

@@ -108,7 +108,7 @@ func checkCommand(body value.Raw) (value.Raw, error) {
 	}
 	s, ok := word.(string)
 	if !ok {
-		return nil, problem(BadRequest, "the message's cmd is %v, not a word", word)
+		return nil, problem(BadRequest, "the message's cmd is %s, not a word", value.Short(word, 60))
 	}
 	c, err := isa88.Parse(strings.TrimSpace(s))
 	if err != nil {
@@ -149,7 +149,8 @@ func (r *Run) deliver(w *journal.Writer, m message) (uint64, error) {
 	r.lastMsg++
 	m.num = r.lastMsg
 	r.mu.Unlock()
-	err := w.Commit(journal.Change{Run: r.num, Inbox: []journal.Message{{Number: m.num, Time: time.Now(), Data: m.encode()}}})
+	err := w.Commit(journal.Change{Run: r.num, Inbox: []journal.Message{{Number: m.num, Time: time.Now(), Data: m.encode()}},
+		Essential: m.word != "" || m.topic == topicEngine})
 	if err != nil {
 		return 0, problem(Unavailable, "cannot accept a message for run %s: %v", r.head.id, err)
 	}
@@ -194,7 +195,9 @@ func (r *Run) arrived(m *message) {
 
 // engineHandles reports whether commands are the engine's business: by the
 // workflow's choice, or because its program is not running. The caller holds r.mu.
-func (r *Run) engineHandles() bool { return r.head.commands == ByEngine || r.held || r.doubt != nil }
+func (r *Run) engineHandles() bool {
+	return r.head.commands == ByEngine || r.held || r.doubt != nil || r.noRoom
+}
 
 func operatorsWord(what string, m *message) string {
 	s := what + " by " + m.actor

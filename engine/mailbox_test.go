@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -84,15 +85,47 @@ func TestRecvCommandOnOtherTopic(t *testing.T) {
 	}
 }
 
+// A run whose error has a message that is too long ends all the same, with its
+// beginning; and so does one whose events are too much for its summary.
+func TestLongMessage(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("ä", 10<<20)
+	wf := engine.Workflow{Name: "w", Program: program(func(ctx context.Context, r *engine.Run) (any, error) {
+		for _, key := range []string{"a", "b", "c"} {
+			if err := r.SetEvent(key, long[:15<<20]); err != nil {
+				return nil, err
+			}
+		}
+		_, err := r.Step(engine.Call{Name: "step", Args: args(), Body: func(context.Context) (any, error) { return nil, errors.New(long) }})
+		var failure *engine.StepError
+		if !errors.As(err, &failure) || len(failure.Message) > 70_000 {
+			return nil, nil
+		}
+		return nil, &engine.RunError{Type: "Own", Message: long, Traceback: long}
+	})}
+	dir := t.TempDir()
+	b := boot(t, dir, engine.Config{}, journal.Options{}, wf)
+	id := b.start(engine.StartRequest{Workflow: "w"})
+	b.result(id)
+	b.shutdown()
+	b = boot(t, dir, engine.Config{}, journal.Options{}, wf)
+	defer b.shutdown()
+	got := b.result(id)
+	if got.Status != engine.Error || got.Error.Type != "Own" || !strings.HasPrefix(got.Error.Message, "ää") || len(got.Error.Message)+len(got.Error.Traceback) > 140_000 || len(got.Events) > 0 {
+		t.Errorf("ended as %s with %.300v and %d events", got.Status, got.Error, len(got.Events))
+	}
+}
+
 // What is too long, or cannot be read, is refused before it is on record; what
 // a program makes too long is its own failure, and holds nobody.
 func TestTooLong(t *testing.T) {
 	t.Parallel()
 	long := string(make([]byte, 17<<20))
+	raw := value.Raw(value.AppendString(nil, long)) // as nothing that keeps to the bounds would make it
 	wf := engine.Workflow{Name: "w", AnyInput: true, Program: program(func(ctx context.Context, r *engine.Run) (any, error) {
 		var types []string
 		_, err1 := r.Step(engine.Call{Name: "result", Args: args(), Body: func(context.Context) (any, error) { return long, nil }})
-		_, err2 := r.Step(engine.Call{Name: "args", Args: args("x", long), Body: func(context.Context) (any, error) { return nil, nil }})
+		_, err2 := r.Step(engine.Call{Name: "args", Args: args("x", raw), Body: func(context.Context) (any, error) { return nil, nil }})
 		for _, err := range []error{err1, err2, r.SetEvent("e", long), r.Progress(long, nil), r.WriteStream("s", long)} {
 			var failure *engine.StepError
 			if !errors.As(err, &failure) {
@@ -100,20 +133,20 @@ func TestTooLong(t *testing.T) {
 			}
 			types = append(types, failure.Type)
 		}
-		if slices.Compact(slices.Sorted(slices.Values(types)))[0] != "BadArgument" || types[0] != "BadResult" {
+		if !slices.Equal(slices.Compact(types), []string{"LimitExceeded"}) {
 			return nil, errors.New(strings.Join(types, " "))
 		}
 		return long, nil
 	})}
 	b := boot(t, t.TempDir(), engine.Config{}, journal.Options{}, wf, waiter())
 	defer b.shutdown()
-	if got := b.result(b.start(engine.StartRequest{Workflow: "w"})); got.Status != engine.Error || got.Error.Type != "BadResult" {
+	if got := b.result(b.start(engine.StartRequest{Workflow: "w"})); got.Status != engine.Error || got.Error.Type != "LimitExceeded" {
 		t.Errorf("run is %+v, %v", got, got.Error)
 	}
 	id := b.start(engine.StartRequest{Workflow: "waiter"})
-	_, err := b.e.Start(t.Context(), engine.StartRequest{Workflow: "w", Inputs: args("x", long)})
+	_, err := b.e.Start(t.Context(), engine.StartRequest{Workflow: "w", Inputs: args("x", raw)})
 	errs := []error{err}
-	for _, m := range []engine.Message{{Topic: "go", Body: encoded(long)}, {Topic: "go", Body: value.Raw{0xff}}, {Topic: long}, {Topic: "go", UUID: long}, {Topic: "\x00engine"}} {
+	for _, m := range []engine.Message{{Topic: "go", Body: raw}, {Topic: "go", Body: value.Raw{0xff}}, {Topic: "go", Body: append(bytes.Repeat([]byte{0x81}, value.MaxDepth+1), 0xf6)}, {Topic: long}, {Topic: "go", UUID: long}, {Topic: "\x00engine"}} {
 		_, err := b.e.Send(t.Context(), id, m)
 		errs = append(errs, err)
 	}

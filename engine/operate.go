@@ -24,8 +24,9 @@ func (e *Engine) Send(ctx context.Context, id string, m Message) (Receipt, error
 		return Receipt{}, problem(BadRequest, "topic %.40q is not allowed", m.Topic)
 	case len(m.UUID) > maxName:
 		return Receipt{}, problem(BadRequest, "the message's UUID has %d bytes, at most %d are allowed", len(m.UUID), maxName)
-	case len(m.Body) > maxValue:
-		return Receipt{}, problem(BadRequest, "the message has %d bytes, at most %d can be kept", len(m.Body), maxValue)
+	}
+	if err := value.Check(m.Body); err != nil {
+		return Receipt{}, problem(BadRequest, "the message cannot be taken: %v", err)
 	}
 	if m.Topic == topicCommand {
 		body, err := checkCommand(m.Body)
@@ -33,8 +34,6 @@ func (e *Engine) Send(ctx context.Context, id string, m Message) (Receipt, error
 			return Receipt{}, err
 		}
 		m.Body = body
-	} else if _, err := value.Decode(m.Body); err != nil {
-		return Receipt{}, problem(BadRequest, "the message cannot be read: %v", err)
 	}
 	return e.post(id, message{topic: m.Topic, body: slices.Clone(m.Body), uuid: m.UUID})
 }
@@ -114,7 +113,7 @@ func (e *Engine) commandEnded(ctx context.Context, id string, c isa88.Command) (
 	}
 	w, done := e.writer()
 	defer done()
-	if err := w.Commit(journal.Change{Run: run.Header.Run, Amend: summary}); err != nil {
+	if err := w.Commit(journal.Change{Run: run.Header.Run, Amend: summary, Essential: true}); err != nil {
 		return Receipt{}, problem(Unavailable, "cannot reset run %s: %v", id, err)
 	}
 	e.mu.Lock()
@@ -199,11 +198,11 @@ func (e *Engine) Resolve(ctx context.Context, id string, a Answer) error {
 	default:
 		return problem(BadRequest, "unknown answer %q, allowed are done, retry, fail", a.Decision)
 	}
-	switch {
-	case a.Decision != "done" && !a.Value.IsNil():
+	if a.Decision != "done" && !a.Value.IsNil() {
 		return problem(BadRequest, "a value goes with done only")
-	case len(a.Value) > maxValue:
-		return problem(BadRequest, "the value has %d bytes, at most %d can be kept", len(a.Value), maxValue)
+	}
+	if err := value.Check(a.Value); err != nil {
+		return problem(BadRequest, "the value cannot be taken: %v", err)
 	}
 	body, err := value.Encode(value.NewMap("do", "resolve", "decision", a.Decision, "value", a.Value, "actor", a.Actor))
 	if err != nil {

@@ -202,7 +202,7 @@ func (r *Run) received(v *receive, msgs []message) (value.Raw, error) {
 	}
 	r.buf = fields(r.buf[:0], v.call, v.topic, v.state, enc, told, took)
 	r.recs[0] = journal.Record{Seq: r.seq, Kind: kindReceived, Time: time.Now(), Data: r.buf}
-	if err := r.append(journal.Change{Records: r.recs[:1], Taken: nums}, journal.Soon); err != nil {
+	if err := r.append(journal.Change{Records: r.recs[:1], Taken: nums, Essential: true}, journal.Soon); err != nil {
 		return nil, err
 	}
 	r.tail.live = false

@@ -119,8 +119,10 @@ type tail struct {
 	flushed time.Time // when it was appended last
 }
 
-// tailFlush bounds how much polling a crash makes a run repeat.
-const tailFlush = time.Minute
+// tailFlush is how often the count of equal results goes on record: with what a
+// record may wait itself (a minute), it bounds how much polling a crash makes a
+// run repeat.
+const tailFlush = 90 * time.Second
 
 // joins reports whether a result is equal to the tail's, and counts it.
 func (t *tail) joins(kind journal.Kind, data []byte) bool {

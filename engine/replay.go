@@ -79,21 +79,21 @@ func describe(rec *journal.Record) string {
 	if err != nil || len(fs) < 2 {
 		return fmt.Sprintf("an unreadable record of kind %d", rec.Kind)
 	}
-	name, _ := value.Decode(fs[0])
+	name, _ := fs[0].Text()
 	switch rec.Kind {
 	case kindBegun, kindDone:
-		return showCall(fmt.Sprint(name), fs[1])
+		return showCall(name, fs[1])
 	case kindReceived:
 		topic, _ := value.Decode(fs[1])
 		return fmt.Sprintf("rt.%v(topic=%q)", name, topic)
 	case kindValue:
 		return fmt.Sprintf("rt.%v()", name)
 	case kindEvent:
-		return fmt.Sprintf("rt.setEvent(%q, …)", name)
+		return fmt.Sprintf("rt.setEvent(%.60q, …)", name)
 	case kindStream:
-		return fmt.Sprintf("rt.writeStream(%q, …)", name)
+		return fmt.Sprintf("rt.writeStream(%.60q, …)", name)
 	case kindProgress:
-		return fmt.Sprintf("rt.progress(%q, …)", name)
+		return fmt.Sprintf("rt.progress(%.60q, …)", name)
 	}
 	return fmt.Sprintf("a record of kind %d", rec.Kind)
 }
@@ -111,14 +111,7 @@ func showCall(name string, args value.Raw) string {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		text, err := value.AppendJSON(nil, p.Value)
-		if err != nil {
-			text = []byte("?")
-		}
-		if len(text) > 60 {
-			text = append(text[:57:57], "…"...)
-		}
-		fmt.Fprintf(&b, "%v=%s", p.Key, text)
+		fmt.Fprintf(&b, "%.60s=%s", p.Key, value.Short(p.Value, 60))
 	}
 	b.WriteString(")")
 	return b.String()

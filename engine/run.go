@@ -50,6 +50,7 @@ type Run struct {
 	err      *RunError
 	doubt    *Doubt
 	held     bool // by the engine, at a boundary
+	noRoom   bool // it waits for room in the journal
 	events   map[string]value.Raw
 	safeDone []SafeResult
 	inbox    []message
@@ -149,10 +150,7 @@ func (r *Run) append(c journal.Change, u journal.Urgency) error {
 		return err
 	}
 	c.Run = r.num
-	if err := r.log.Append(c, u); err != nil {
-		return r.die(&recordError{err})
-	}
-	return nil
+	return r.put(func() error { return r.log.Append(c, u) })
 }
 
 // commit adds records, and returns when they and all before them are on disk.
@@ -161,10 +159,7 @@ func (r *Run) commit(c journal.Change) error {
 		return err
 	}
 	c.Run = r.num
-	if err := r.log.Commit(c); err != nil {
-		return r.die(&recordError{err})
-	}
-	return nil
+	return r.put(func() error { return r.log.Commit(c) })
 }
 
 func (r *Run) flushTail() error {
@@ -173,16 +168,19 @@ func (r *Run) flushTail() error {
 	}
 	r.tail.dirty = false
 	r.recs[1] = r.tail.rec
-	if err := r.log.Append(journal.Change{Run: r.num, Records: r.recs[1:2]}, journal.Later); err != nil {
-		return r.die(&recordError{err})
-	}
-	return nil
+	c := journal.Change{Run: r.num, Records: r.recs[1:2]}
+	return r.put(func() error { return r.log.Append(c, journal.Later) })
 }
 
 // record appends one record at the next place of the program's lane.
 func (r *Run) record(kind journal.Kind, data []byte, u journal.Urgency) error {
 	r.recs[0] = journal.Record{Seq: r.seq, Kind: kind, Time: time.Now(), Data: data}
-	if err := r.append(journal.Change{Records: r.recs[:1]}, u); err != nil {
+	return r.advance(journal.Change{Records: r.recs[:1]}, u)
+}
+
+// advance appends what stands at the next place of the program's lane.
+func (r *Run) advance(c journal.Change, u journal.Urgency) error {
+	if err := r.append(c, u); err != nil {
 		return err
 	}
 	r.tail.live = false

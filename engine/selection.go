@@ -82,7 +82,7 @@ func (e *Engine) tellAll(runs []*Run, m message) (Dispatch, error) {
 			r.lastMsg++
 			told = append(told, r)
 			out.Told = append(out.Told, Receipt{Run: r.head.id, Message: r.lastMsg})
-			changes = append(changes, journal.Change{Run: r.num, Inbox: []journal.Message{{Number: r.lastMsg, Time: now, Data: data}}})
+			changes = append(changes, journal.Change{Run: r.num, Inbox: []journal.Message{{Number: r.lastMsg, Time: now, Data: data}}, Essential: true})
 		default:
 			out.Refused = append(out.Refused, Refusal{Run: r.head.id, State: state})
 		}

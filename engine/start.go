@@ -101,8 +101,8 @@ func (e *Engine) prepare(q StartRequest) (header, Workflow, error) {
 		return header{}, wf, p.hint("holdfast workflows lists what there is")
 	}
 	inputs, err := bindInputs(wf, q.Inputs)
-	if err == nil && len(inputs) > maxValue {
-		err = fmt.Errorf("the inputs have %d bytes, at most %d can be kept", len(inputs), maxValue)
+	if err == nil {
+		err = value.Fits(len(inputs))
 	}
 	if err != nil {
 		return header{}, wf, problem(BadRequest, "cannot start %s: %v", q.Workflow, err)

@@ -17,11 +17,14 @@ import (
 const maxSummary = 32 << 20
 
 func encodeSummary(i RunInfo) ([]byte, error) {
-	b, err := value.Encode(summaryOf(i))
-	if err == nil && len(b) > maxSummary {
-		i.Events = nil
-		b, err = value.Encode(summaryOf(i))
+	size := len(i.Inputs) + len(i.Result)
+	for key, v := range i.Events {
+		size += len(key) + len(v)
 	}
+	if size > maxSummary {
+		i.Events = nil
+	}
+	b, err := value.Encode(summaryOf(i))
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode the summary of run %s: %w", i.ID, err)
 	}

@@ -69,23 +69,23 @@ func (r *Run) chosen(what string, choose func() any) (any, error) {
 // Progress appends {ts, message, extra} to the stream "log" and sets the event
 // "phase.last_message".
 func (r *Run) Progress(message string, extra any) error {
-	return r.tell(kindProgress, fmt.Sprintf("rt.progress(%q, …)", message), message, extra, func() {
+	return r.tell(kindProgress, fmt.Sprintf("rt.progress(%.60q, …)", message), message, extra, func() {
 		r.events["phase.last_message"], _ = value.Encode(message)
 	})
 }
 
 // SetEvent sets the latest value of a key that is readable from outside.
 func (r *Run) SetEvent(key string, v any) error {
-	enc, err := value.Encode(v)
+	enc, err := encode(v)
 	if err != nil {
-		return err
+		return &StepError{Type: typeOf(err, "BadArgument"), Message: fmt.Sprintf("rt.setEvent(%.60q, …): %v", key, err), Bug: true}
 	}
-	return r.tell(kindEvent, fmt.Sprintf("rt.setEvent(%q, …)", key), key, enc, func() { r.events[key] = enc })
+	return r.tell(kindEvent, fmt.Sprintf("rt.setEvent(%.60q, …)", key), key, enc, func() { r.events[key] = enc })
 }
 
 // WriteStream appends a value to a stream that is readable from outside.
 func (r *Run) WriteStream(key string, v any) error {
-	return r.tell(kindStream, fmt.Sprintf("rt.writeStream(%q, …)", key), key, v, func() {})
+	return r.tell(kindStream, fmt.Sprintf("rt.writeStream(%.60q, …)", key), key, v, func() {})
 }
 
 // tell records what the program says to the outside.
@@ -93,12 +93,12 @@ func (r *Run) tell(kind journal.Kind, asked, key string, v any, show func()) err
 	if r.fatal != nil {
 		return r.fatal
 	}
-	enc, err := value.Encode(v)
-	if err != nil {
-		return err
+	enc, err := encode(v)
+	if err == nil {
+		err = value.Fits(len(enc) + len(key))
 	}
-	if len(enc)+len(key) > maxValue {
-		return Errorf("BadArgument", "%.40s has %d bytes, at most %d can be kept", asked, len(enc)+len(key), maxValue)
+	if err != nil {
+		return &StepError{Type: typeOf(err, "BadArgument"), Message: fmt.Sprintf("%s: %v", asked, err), Bug: true}
 	}
 	if r.replay.active() {
 		fs, rec, err := r.expect(kind, 2, asked, nil)

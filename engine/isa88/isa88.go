@@ -51,7 +51,7 @@ func Commands() []Command { return []Command{Abort, Stop, Hold, Resume, Reset} }
 func Parse(word string) (Command, error) {
 	c := Command(strings.ToUpper(word))
 	if c.Priority() < 0 {
-		return "", fmt.Errorf("unknown command %q, allowed are ABORT, STOP, HOLD, RESUME, RESET", word)
+		return "", fmt.Errorf("unknown command %.60q, allowed are ABORT, STOP, HOLD, RESUME, RESET", word)
 	}
 	return c, nil
 }
@@ -124,5 +124,5 @@ func ParseState(word string) (State, error) {
 			return s, nil
 		}
 	}
-	return "", fmt.Errorf("unknown state %q, allowed are IDLE, STARTING, RUNNING, HOLDING, HELD, RESUMING, STOPPING, STOPPED, ABORTING, ABORTED, COMPLETE, ERROR", word)
+	return "", fmt.Errorf("unknown state %.60q, allowed are IDLE, STARTING, RUNNING, HOLDING, HELD, RESUMING, STOPPING, STOPPED, ABORTING, ABORTED, COMPLETE, ERROR", word)
 }

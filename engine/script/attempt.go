@@ -40,17 +40,14 @@ func result(ok bool, v, err starlark.Value) starlark.Value {
 // catch makes of an error that attempt may catch what the script sees of it;
 // else nil.
 func catch(err error) starlark.Value {
-	if engine.IsFatal(err) {
+	if engine.IsFatal(err) || typeOf(err) == typeLimit {
 		return nil
 	}
 	var (
-		step  *engine.StepError
-		fail  *failure
-		limit *limitError
+		step *engine.StepError
+		fail *failure
 	)
 	switch {
-	case errors.As(err, &limit):
-		return nil
 	case errors.As(err, &step):
 		if step.Bug {
 			return nil

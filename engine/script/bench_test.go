@@ -68,7 +68,7 @@ func BenchmarkCall(b *testing.B) {
 		if _, err := fn.bind(args, kwargs); err != nil {
 			b.Fatal(err)
 		}
-		if _, err := decode(res); err != nil {
+		if _, err := decode(res, DefaultMaxMemory); err != nil {
 			b.Fatal(err)
 		}
 	}

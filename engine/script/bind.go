@@ -90,21 +90,23 @@ func bindFunction(step string, fn *starlark.Function, args starlark.Tuple, kwarg
 	if fn.HasKwargs() {
 		given = append(given, extra)
 	}
+	var g value.Budget
 	b := value.AppendHead(make([]byte, 0, 96), value.MajorMap, uint64(len(given)))
 	for i, v := range given {
 		name, _ := fn.Param(i)
 		b = value.AppendString(b, name)
 		var err error
-		if b, err = appendValue(b, v, 1); err != nil {
+		if b, err = appendValue(b, v, 1, &g); err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", step, name, err)
 		}
 	}
 	return b, nil
 }
 
-// unbind makes of what bindFunction encoded the arguments of a call.
-func unbind(fn *starlark.Function, raw value.Raw) (args starlark.Tuple, kwargs []starlark.Tuple, err error) {
-	v, err := decode(raw)
+// unbind makes of what bindFunction encoded the arguments of a call, which may
+// take most bytes.
+func unbind(fn *starlark.Function, raw value.Raw, most int64) (args starlark.Tuple, kwargs []starlark.Tuple, err error) {
+	v, err := decode(raw, most)
 	if err != nil {
 		return nil, nil, err
 	}

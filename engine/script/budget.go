@@ -9,6 +9,10 @@ import (
 // bytesPerStep is how much new memory one step of computation stands for.
 const bytesPerStep = 64
 
+// elementsPerStep is how many elements that are made and dropped one step of
+// computation stands for.
+const elementsPerStep = 4
+
 // limitError says that a script has used up what it may use. No script can
 // catch it.
 type limitError struct{ msg string }
@@ -81,6 +85,35 @@ func (b *budget) work(t *starlark.Thread, n uint64) error {
 		return b.check(t)
 	}
 	return nil
+}
+
+// length returns how many elements an iterable has. One that does not tell, as
+// s.codepoints(), is gone through, which is charged as it goes, and ends where
+// there are more than most.
+func (b *budget) length(t *starlark.Thread, v starlark.Value, most int64) (int64, error) {
+	if n := starlark.Len(v); n >= 0 {
+		return int64(n), nil
+	}
+	if it, ok := v.(starlark.Iterable); ok {
+		return b.count(t, it, most)
+	}
+	return 0, nil // Starlark says that it is not iterable
+}
+
+func (b *budget) count(t *starlark.Thread, it starlark.Iterable, most int64) (int64, error) {
+	n, owed := int64(0), uint64(0)
+	for range starlark.Elements(it) {
+		if n++; n > most {
+			break
+		}
+		if owed++; owed == 4096 {
+			if err := b.work(t, owed/elementsPerStep); err != nil {
+				return 0, err
+			}
+			owed = 0
+		}
+	}
+	return n, b.work(t, owed/elementsPerStep)
 }
 
 func (b *budget) check(t *starlark.Thread) error {

@@ -81,7 +81,7 @@ func TestCodec(t *testing.T) {
 		if !bytes.Equal(raw, want) {
 			t.Errorf("%.60v encodes as %.60x, in Go as %.60x", c.script, raw, want)
 		}
-		back, err := decode(raw)
+		back, err := decode(raw, DefaultMaxMemory)
 		if err != nil {
 			t.Fatalf("%.60v: %v", c.script, err)
 		}
@@ -93,7 +93,7 @@ func TestCodec(t *testing.T) {
 			t.Errorf("%.60v, decoded, encodes as %.60x, %v", c.script, again, err)
 		}
 	}
-	if v, err := decode(nil); err != nil || v != starlark.None {
+	if v, err := decode(nil, DefaultMaxMemory); err != nil || v != starlark.None {
 		t.Errorf("nothing decodes as %v, %v", v, err)
 	}
 }
@@ -105,8 +105,8 @@ func TestCodecIsFresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, errA := decode(raw)
-	b, errB := decode(raw)
+	a, errA := decode(raw, DefaultMaxMemory)
+	b, errB := decode(raw, DefaultMaxMemory)
 	if errA != nil || errB != nil {
 		t.Fatal(errA, errB)
 	}
@@ -126,18 +126,18 @@ func TestCodecRefuses(t *testing.T) {
 	}
 	fn := starlark.Universe["len"]
 	for want, v := range map[string]starlark.Value{
-		"a value of type builtin_function_or_method cannot be kept in the record":             fn,
-		`["a"][1].x: a value of type builtin_function_or_method cannot be kept in the record`: dict(starlark.String("a"), starlark.NewList([]starlark.Value{starlark.None, starlarkstruct.FromStringDict(starlarkstruct.Default, starlark.StringDict{"x": fn})})),
-		"a value that is nested too deeply, or contains itself, cannot be kept in the record": cyclic,
-		"[0]: a value of type workflows cannot be kept in the record":                         starlark.Tuple{newHandle()},
-		"a value of type builtin_function_or_method cannot be kept in the record ":            setOf(fn),
+		"a value of type builtin_function_or_method cannot be kept in the record":                    fn,
+		`["a"][1].x: a value of type builtin_function_or_method cannot be kept in the record`:        dict(starlark.String("a"), starlark.NewList([]starlark.Value{starlark.None, starlarkstruct.FromStringDict(starlarkstruct.Default, starlark.StringDict{"x": fn})})),
+		"a value that is nested more than 64 deep, or contains itself, cannot be kept in the record": cyclic,
+		"[0]: a value of type workflows cannot be kept in the record":                                starlark.Tuple{newHandle()},
+		"a value of type builtin_function_or_method cannot be kept in the record ":                   setOf(fn),
 	} {
 		if _, err := encode(v); err == nil || err.Error() != strings.TrimSuffix(want, " ") {
 			t.Errorf("%v, not %s", err, want)
 		}
 	}
 	for _, b := range [][]byte{{0x61}, {0x82, 0x01}, {0xa1, 0x01}, {0xa1, 0x80, 0x01}, {0xff}, {0x01, 0x01}, {0xd9, 0x98, 0x58, 0x01}, {0xc2, 0x01}, {0xfb}} {
-		if v, err := decode(b); err == nil {
+		if v, err := decode(b, DefaultMaxMemory); err == nil {
 			t.Errorf("%x decodes as %v", b, v)
 		}
 	}
@@ -152,7 +152,7 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		v, err := decode(b)
+		v, err := decode(b, DefaultMaxMemory)
 		if err != nil {
 			return
 		}
@@ -160,7 +160,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return // deeper than may be encoded
 		}
-		w, err := decode(raw)
+		w, err := decode(raw, DefaultMaxMemory)
 		if err != nil {
 			t.Fatalf("%x, decoded, encodes as %x, which does not decode: %v", b, raw, err)
 		}

@@ -15,13 +15,35 @@ import (
 
 var errShort = errors.New("encoded value is cut short")
 
+// decoder makes values of what the record has of them, until nothing is left of
+// the bytes of memory that it may use: a byte of an encoding may become a dict.
+type decoder struct {
+	left, most int64
+}
+
 // decode returns the value that r holds, new at each call. An empty r holds
-// None.
-func decode(r value.Raw) (starlark.Value, error) {
+// None. The error is a *limitError where it would take more than most bytes.
+func decode(r value.Raw, most int64) (starlark.Value, error) {
+	d := decoder{most, most}
+	return d.decode(r)
+}
+
+// decodeCounted is decode on a run's thread: what it makes is counted.
+func decodeCounted(t *starlark.Thread, r value.Raw) (starlark.Value, error) {
+	b := budgetOf(t)
+	d := decoder{b.maxMemory, b.maxMemory}
+	v, err := d.decode(r)
+	if err != nil {
+		return nil, err
+	}
+	return v, b.charge(t, int(d.most-d.left))
+}
+
+func (d *decoder) decode(r value.Raw) (starlark.Value, error) {
 	if len(r) == 0 {
 		return starlark.None, nil
 	}
-	v, rest, err := next(r, 0)
+	v, rest, err := d.next(r, 0)
 	if err == nil && len(rest) > 0 {
 		err = fmt.Errorf("%d bytes follow the encoded value", len(rest))
 	}
@@ -31,20 +53,27 @@ func decode(r value.Raw) (starlark.Value, error) {
 	return v, nil
 }
 
-// decodeCounted is decode on a run's thread: what it makes is counted.
-func decodeCounted(t *starlark.Thread, r value.Raw) (starlark.Value, error) {
-	if err := budgetOf(t).work(t, uint64(len(r))*16/bytesPerStep); err != nil { // a byte may become an element of a list
-		return nil, err
+// take counts memory that is about to be used.
+func (d *decoder) take(bytes int) error {
+	if d.left -= int64(bytes); d.left < 0 {
+		return d.exceeded()
 	}
-	return decode(r)
+	return nil
 }
 
-func next(b []byte, depth int) (starlark.Value, []byte, error) {
-	if depth > value.MaxDepth+2 {
-		return nil, nil, errDeep
+func (d *decoder) exceeded() error {
+	return &limitError{fmt.Sprintf("a single value would take more than the %d bytes that a run may hold", d.most)}
+}
+
+func (d *decoder) next(b []byte, depth int) (starlark.Value, []byte, error) {
+	if err := value.Deep(depth); err != nil {
+		return nil, nil, err
 	}
 	if len(b) == 0 {
 		return nil, nil, errShort
+	}
+	if err := d.take(16); err != nil {
+		return nil, nil, err
 	}
 	switch b[0] {
 	case 0xf4:
@@ -76,64 +105,73 @@ func next(b []byte, depth int) (starlark.Value, []byte, error) {
 		if uint64(len(rest)) < n {
 			return nil, nil, errShort
 		}
+		if err := d.take(int(n)); err != nil {
+			return nil, nil, err
+		}
 		if major == value.MajorBytes {
 			return starlark.Bytes(rest[:n]), rest[n:], nil
 		}
 		return starlark.String(rest[:n]), rest[n:], nil
 	case value.MajorArray:
-		return nextList(rest, n, depth)
+		return d.nextList(rest, n, depth)
 	case value.MajorMap:
-		return nextDict(rest, n, depth)
+		return d.nextDict(rest, n, depth)
 	case value.MajorTag:
-		return nextTagged(rest, n, depth)
+		return d.nextTagged(rest, n, depth)
 	}
 	return nil, nil, fmt.Errorf("encoded value has an unknown byte %#x", b[0])
 }
 
-func nextElements(b []byte, n uint64, depth int) ([]starlark.Value, []byte, error) {
+func (d *decoder) nextElements(b []byte, n uint64, depth int) ([]starlark.Value, []byte, error) {
 	if uint64(len(b)) < n { // each element takes a byte at least
 		return nil, nil, errShort
 	}
+	err := d.take(32 + 16*int(n))
+	if err != nil {
+		return nil, nil, err
+	}
 	l := make([]starlark.Value, n)
-	var err error
 	for i := range l {
-		if l[i], b, err = next(b, depth+1); err != nil {
+		if l[i], b, err = d.next(b, depth+1); err != nil {
 			return nil, nil, err
 		}
 	}
 	return l, b, nil
 }
 
-func nextList(b []byte, n uint64, depth int) (starlark.Value, []byte, error) {
-	l, rest, err := nextElements(b, n, depth)
+func (d *decoder) nextList(b []byte, n uint64, depth int) (starlark.Value, []byte, error) {
+	l, rest, err := d.nextElements(b, n, depth)
 	if err != nil {
 		return nil, nil, err
 	}
 	return starlark.NewList(l), rest, nil
 }
 
-func nextDict(b []byte, n uint64, depth int) (starlark.Value, []byte, error) {
+func (d *decoder) nextDict(b []byte, n uint64, depth int) (starlark.Value, []byte, error) {
 	if uint64(len(b))/2 < n {
 		return nil, nil, errShort
 	}
-	d := starlark.NewDict(int(n))
+	if err := d.take(sizeOfTable(int(n))); err != nil {
+		return nil, nil, err
+	}
+	dict := starlark.NewDict(int(n))
 	for range n {
-		k, rest, err := next(b, depth+1)
+		k, rest, err := d.next(b, depth+1)
 		if err != nil {
 			return nil, nil, err
 		}
 		var e starlark.Value
-		if e, b, err = next(rest, depth+1); err != nil {
+		if e, b, err = d.next(rest, depth+1); err != nil {
 			return nil, nil, err
 		}
-		if err := d.SetKey(k, e); err != nil {
+		if err := dict.SetKey(k, e); err != nil {
 			return nil, nil, err
 		}
 	}
-	return d, b, nil
+	return dict, b, nil
 }
 
-func nextTagged(b []byte, tag uint64, depth int) (starlark.Value, []byte, error) {
+func (d *decoder) nextTagged(b []byte, tag uint64, depth int) (starlark.Value, []byte, error) {
 	if tag == value.TagTuple || tag == value.TagSet {
 		major, n, rest, err := value.ReadHead(b)
 		if err != nil {
@@ -142,9 +180,12 @@ func nextTagged(b []byte, tag uint64, depth int) (starlark.Value, []byte, error)
 		if major != value.MajorArray {
 			return nil, nil, fmt.Errorf("encoded value has tag %d on something else than a list", tag)
 		}
-		l, rest, err := nextElements(rest, n, depth+1)
+		l, rest, err := d.nextElements(rest, n, depth)
 		if err != nil || tag == value.TagTuple {
 			return starlark.Tuple(l), rest, err
+		}
+		if err := d.take(sizeOfTable(len(l))); err != nil {
+			return nil, nil, err
 		}
 		s := starlark.NewSet(len(l))
 		for _, e := range l {
@@ -154,7 +195,10 @@ func nextTagged(b []byte, tag uint64, depth int) (starlark.Value, []byte, error)
 		}
 		return s, rest, nil
 	}
-	in, rest, err := next(b, depth+1)
+	if err := value.Untagged(b); err != nil {
+		return nil, nil, err
+	}
+	in, rest, err := d.next(b, depth) // a tag is no level of its own: the encoder counts none
 	if err != nil {
 		return nil, nil, err
 	}

@@ -107,11 +107,7 @@ func eachOption(of string, args starlark.Tuple, kwargs []starlark.Tuple, known [
 }
 
 func badOption(name string, v starlark.Value, want string) error {
-	shown := v.Type()
-	if w := (writer{left: 60}); w.fits(v) {
-		shown = v.String()
-	}
-	return fmt.Errorf("%s is %s, not %s", name, shown, want)
+	return fmt.Errorf("%s is %s, not %s", name, shortText(v), want)
 }
 
 func (w *workflowDef) option(name string, v starlark.Value) error {
@@ -175,7 +171,7 @@ func (w *workflowDef) safeState(v starlark.Value) error {
 	for k, e := range d.Entries() {
 		tag, ok := starlark.AsString(k)
 		if !ok || tag == "" {
-			return fmt.Errorf("safe_state: %s is not the path of a tag", k)
+			return fmt.Errorf("safe_state: %s is not the path of a tag", shortText(k))
 		}
 		raw, err := encode(e)
 		if err != nil {

@@ -25,16 +25,24 @@
 // of new memory. Operations that can make more at once (+, *, %, |, slices,
 // comprehensions, and built-ins such as list, sorted, join) are rewritten on
 // the syntax tree into calls of functions that count what they are about to
-// make as further steps, and refuse what cannot fit. After each
+// make as further steps, and refuse what cannot fit. What is gone through and
+// does not tell its length, as s.codepoints(), is charged as it goes. After each
 // Options.MaxMemory/128 steps, the size of everything that the run's variables
 // reach is measured, and the run ends with LimitExceeded if it is above
 // Options.MaxMemory. Numbers are bounded to 65,536 bits.
 //
+// A value that stands in another many times is one object in memory, and many
+// wherever it is written out. So whoever writes it out has a budget, and stops
+// where that ends: the encoding for the record (value.Budget), the decoding of it
+// (decoder), text (writer), and what Starlark itself goes through part by part,
+// which are keys (chargeKey) and what it freezes (budget.freeze).
+//
 // The cost: some 0.15 µs for each rewritten operation that is not with a literal
-// number (i + 1 and x == y stay as they are), and the measuring, which is in
+// number (i + 1 and x == y stay as they are) and for each index, and left side of
+// in, that is not a literal; and the measuring, which is in
 // proportion to what is measured and rare. Not counted is what only a
 // half-evaluated expression holds, of which there can be no more than the
 // program's text has operands. Not counted either is the time of comparing and
-// hashing: x in list, and x == y. A cancelled run waits for the one at work,
+// hashing: x in list, x == y, set([x]). A cancelled run waits for the one at work,
 // which takes long where values share parts many times over.
 package script

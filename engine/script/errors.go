@@ -9,6 +9,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"holdfast/engine"
+	"holdfast/engine/value"
 )
 
 // failure is what fail(…) raises.
@@ -22,6 +23,14 @@ const (
 	typeScript = "ScriptError"
 	typeLimit  = "LimitExceeded"
 )
+
+// typeOf tells a script's error from what its bounds do not permit.
+func typeOf(err error) string {
+	if errors.As(err, new(*limitError)) || errors.As(err, new(*value.LimitError)) {
+		return typeLimit
+	}
+	return typeScript
+}
 
 // uncaught is the error of a script: with its traceback, for the run, and with
 // its cause, for errors.As.
@@ -42,15 +51,14 @@ func judge(ctx context.Context, b *budget, err error) error {
 	}
 	out := &engine.RunError{Type: typeScript, Message: err.Error(), Traceback: traceback(err)}
 	var (
-		step  *engine.StepError
-		fail  *failure
-		limit *limitError
+		step *engine.StepError
+		fail *failure
 	)
 	switch {
 	case b.err != nil:
 		out.Type, out.Message = typeLimit, b.err.msg
-	case errors.As(err, &limit):
-		out.Type, out.Message = typeLimit, limit.msg
+	case typeOf(err) == typeLimit:
+		out.Type = typeLimit
 	case errors.As(err, &step):
 		out.Type, out.Message, out.Step = step.Type, step.Message, step.Step
 	case errors.As(err, &fail):

@@ -114,7 +114,9 @@ func (x *execution) run(src *source) (starlark.StringDict, error) {
 	t.SetLocal(loadingKey, &loading{x, src})
 	b := x.front.limit(t)
 	globals, err := src.program.Init(t, x.front.predeclared)
-	globals.Freeze()
+	if err == nil {
+		err = b.freeze(globals)
+	}
 	if err != nil && b.err != nil {
 		err = fmt.Errorf("%w: %w", b.err, err)
 	}

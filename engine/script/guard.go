@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
 	"go.starlark.net/syntax"
 )
 
@@ -37,6 +38,13 @@ func guards() starlark.StringDict {
 	})
 	d[opSpread] = starlark.NewBuiltin("call", func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 		return args[0], chargeElements(t, args[0], 32)
+	})
+	d[opKey] = starlark.NewBuiltin("key", func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+		switch k := args[0].(type) {
+		case starlark.Tuple, *starlarkstruct.Struct:
+			return k, chargeKey(t, k)
+		}
+		return args[0], nil
 	})
 	d[opAttr] = starlark.NewBuiltin("getattr", func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 		return attribute(t, args[0], string(args[1].(starlark.String)))
@@ -150,18 +158,19 @@ func bitLen(i starlark.Int) int {
 	return i.BigInt().BitLen()
 }
 
-// chargeElements counts n bytes for each element of an iterable: before they
-// are made, where it knows how many it has, as range does.
+// chargeElements counts so many bytes for each element of an iterable, before a
+// list or the like is made of them.
 func chargeElements(t *starlark.Thread, v starlark.Value, bytes int) error {
-	n := starlark.Len(v)
-	if n <= 0 {
-		return nil
-	}
 	b := budgetOf(t)
-	if int64(n) > b.maxMemory/int64(bytes) {
-		return b.exceeded("%d elements at once are more than a run may hold in %d bytes", n, b.maxMemory)
+	most := b.maxMemory / int64(bytes)
+	n, err := b.length(t, v, most)
+	if err != nil || n == 0 {
+		return err
 	}
-	return b.charge(t, n*bytes)
+	if n > most {
+		return b.exceeded("%d elements at once are more than the %d that a run may hold in %d bytes", n, most, b.maxMemory)
+	}
+	return b.charge(t, int(n)*bytes)
 }
 
 // augend is the right side of an augmented assignment. The rewriter makes of

@@ -50,6 +50,23 @@ return sorted(n)
 return sorted([1, 2], key=lambda x: x + "a")
 return sorted([1], foo=1)
 return reversed(l), enumerate(l), enumerate(l, 5), zip(l, "ab".elems()), zip(), zip([1, 2], [3]), any([0, n]), all([1, 0]), any([]), min(l), max(l), min(3, 1), max(l, key=lambda x: -x), min(["b", "a"])
+return zip("abc".codepoints(), range(1000000000)), zip(range(1000000000), "ab".codepoint_ords()), zip("é".codepoints(), b"abc".elems()), zip("a".codepoints(), n)
+return zip(n, "a".codepoints())
+return list(b"ab".elems()), sorted("cab".codepoints()), reversed("ab".codepoint_ords()), enumerate("ab".codepoints()), max("ab".codepoints()), all(b"".elems()), max(*"ab".codepoint_ords())
+return [].extend("ab".codepoints()), set("aab".codepoints()), set([1]).union(b"ab".elems()), "-".join("ab".codepoints()), [0] + list("".codepoints())
+return str("a".elems()), str("é".codepoint_ords()), repr(b"a".elems()), "%s" % [range(3)]
+return {(1, n): 2}[(1, n)], {n: 1}[n], (1, n) in {(1, 3): 1}, n in l, 1 not in l, l[n - 3], {struct(a=n): 1}[struct(a=3)], {(x, n): x for x in l}, s[n], (n + 1 in l)
+return {(1, n): 2}[(n, 1)]
+return {n: 1, n: 2}
+return {l: 1}
+return l[s]
+return l in {}
+x = {}; x[(n,)] = 1; x[(n,)] += 2; x[n] = 5; x[n, n] = 6; return x
+x = {}; x[l] = 1
+x = {}; x[(n, n)] += 1
+x = l; x[n] = 1
+return dir(struct(a=1)), len(dir(s)), dir(n), struct(a=1) + struct(b=n)
+return dir()
 return min([])
 return any(n)
 return str(l), str(s), str(None), repr(s), repr((1,)), str({"a": [1]}), str(1.0), str(set([1])), int("12"), int("ff", 16), int(3.7), int("0x1f", 0), str(struct(a=1, b=[2]))

@@ -1,10 +1,12 @@
 package script
 
 import (
+	"math"
 	"math/bits"
 	"sort"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
 	"go.starlark.net/syntax"
 )
 
@@ -34,13 +36,26 @@ func guardedUniverse() starlark.StringDict {
 			if len(args) != 1 {
 				return nil
 			}
-			return budgetOf(t).work(t, uint64(max(starlark.Len(args[0]), 0))/8)
+			b := budgetOf(t)
+			n, err := b.length(t, args[0], math.MaxInt64)
+			if err != nil {
+				return err
+			}
+			return b.work(t, uint64(n)/8)
 		})
 	}
 	for _, name := range []string{"str", "repr", "print"} {
 		guard(name, func(t *starlark.Thread, args starlark.Tuple) error { return chargeText(t, len(args), args...) })
 	}
 	guard("zip", chargeZip)
+	guard("dir", func(t *starlark.Thread, args starlark.Tuple) error {
+		if len(args) == 1 {
+			if s, ok := args[0].(*starlarkstruct.Struct); ok {
+				return budgetOf(t).charge(t, 32*s.Len())
+			}
+		}
+		return nil
+	})
 	guard("int", func(_ *starlark.Thread, args starlark.Tuple) error {
 		if len(args) > 0 && starlark.Len(args[0]) > maxBits/3 {
 			return errBits
@@ -53,18 +68,23 @@ func guardedUniverse() starlark.StringDict {
 }
 
 func chargeZip(t *starlark.Thread, args starlark.Tuple) error {
-	n := -1
-	for _, a := range args {
-		if l := starlark.Len(a); l >= 0 && (n < 0 || l < n) {
+	b := budgetOf(t)
+	row := 40 + 16*len(args)
+	most := b.maxMemory / int64(row)
+	n := int64(0)
+	for i, a := range args {
+		l, err := b.length(t, a, most)
+		if err != nil {
+			return err
+		}
+		if i == 0 || l < n {
 			n = l
 		}
 	}
-	row := 40 + 16*len(args)
-	b := budgetOf(t)
-	if n > 0 && int64(n) > b.maxMemory/int64(row) {
-		return b.exceeded("%d rows at once are more than a run may hold in %d bytes", n, b.maxMemory)
+	if n > most {
+		return b.exceeded("%d rows at once are more than the %d that a run may hold in %d bytes", n, most, b.maxMemory)
 	}
-	return b.charge(t, max(n, 0)*row)
+	return b.charge(t, int(n)*row)
 }
 
 // sorted is Starlark's, but the keys that it holds can be measured while the
@@ -78,17 +98,15 @@ func sorted(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs
 	if err := starlark.UnpackArgs("sorted", args, kwargs, "iterable", &iterable, "key?", &key, "reverse?", &reverse); err != nil {
 		return nil, err
 	}
-	n := starlark.Len(iterable)
 	if err := chargeElements(t, iterable, 32); err != nil {
 		return nil, err
 	}
 	b := budgetOf(t)
-	if n > 0 {
-		if err := b.work(t, uint64(n)*uint64(bits.Len(uint(n)))/8); err != nil {
-			return nil, err
-		}
-	}
 	s := sorter{values: elements(iterable), reverse: reverse}
+	n := len(s.values)
+	if err := b.work(t, uint64(n)*uint64(bits.Len(uint(n)))/8); err != nil {
+		return nil, err
+	}
 	s.keys = s.values
 	if key != nil && key != starlark.None {
 		b.growing = append(b.growing, nil)

@@ -1,9 +1,11 @@
 package script
 
 import (
+	"fmt"
 	"slices"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
 )
 
 // maxNesting bounds how deeply a value that is shown as text may be nested.
@@ -24,10 +26,25 @@ func chargeText(t *starlark.Thread, n int, vs ...starlark.Value) error {
 	return b.charge(t, int(b.maxMemory-w.left))
 }
 
+// maxKey bounds the text of a tuple or struct that is a key, in bytes: Starlark
+// hashes what stands in it many times as many times, and shows it in messages.
+const maxKey = 1 << 20
+
+// chargeKey counts the hashing of a key.
+func chargeKey(t *starlark.Thread, k starlark.Value) error {
+	b := budgetOf(t)
+	w := writer{left: maxKey}
+	if !w.fits(k) {
+		return b.exceeded("a key that is a %s would have more than %d bytes as text", k.Type(), maxKey)
+	}
+	return b.charge(t, int(maxKey-w.left))
+}
+
 // writer subtracts how long a value's text is, until nothing is left.
 type writer struct {
-	left int64
-	path []starlark.Value // the lists and dicts that it is in
+	left  int64
+	path  []starlark.Value // the lists and dicts that it is in, since the last struct
+	depth int
 }
 
 func (w *writer) value(v starlark.Value) {
@@ -64,39 +81,48 @@ func (w *writer) fits(v starlark.Value) bool {
 }
 
 func (w *writer) within(v starlark.Value, n int, at func(int) starlark.Value) {
-	if len(w.path) == maxNesting {
+	if w.depth == maxNesting {
 		w.left = -1
 		return
 	}
+	w.depth++
 	w.path = append(w.path, v)
 	for i := 0; i < n && w.left >= 0; i++ {
 		w.value(at(i))
 	}
 	w.path = w.path[:len(w.path)-1]
+	w.depth--
 }
 
 func (w *writer) other(v starlark.Value) {
-	switch v := v.(type) {
-	case starlark.HasAttrs:
-		names := v.AttrNames()
-		if v.Type() != "struct" {
-			break
-		}
-		w.within(starlark.None, len(names), func(i int) starlark.Value {
-			w.left -= int64(len(names[i]))
-			a, err := v.Attr(names[i])
-			if err != nil || a == nil {
-				return starlark.None
-			}
-			return a
-		})
-		return
-	case starlark.Sequence: // a range, the bytes of a string
-		if v.Type() != "range" {
-			w.left -= int64(v.Len())
-		}
-	}
 	w.left -= 40
+	if s, ok := v.(*starlarkstruct.Struct); ok {
+		// Its text does not know in which lists it is: one that is in itself has
+		// no end, but for the bound on depth.
+		outer := w.path
+		w.path = nil
+		w.within(starlark.None, s.Len(), func(i int) starlark.Value {
+			name, e := s.AttrAt(i)
+			w.left -= int64(len(name))
+			return e
+		})
+		w.path = outer
+		return
+	}
+	if text, ok := viewed(v); ok {
+		w.left -= int64(len(text))
+	}
+}
+
+// shortText returns v as text for a message, or its type where that is long.
+func shortText(v starlark.Value) string {
+	if s, ok := starlark.AsString(v); ok {
+		return fmt.Sprintf("%.40q", s)
+	}
+	if w := (writer{left: 60}); w.fits(v) {
+		return v.String()
+	}
+	return v.Type()
 }
 
 func elementAt(s *starlark.Set) func(int) starlark.Value {

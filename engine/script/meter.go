@@ -117,20 +117,16 @@ func (m *meter) other(v starlark.Value) {
 		if !m.first(v) {
 			return
 		}
-		for _, name := range v.AttrNames() {
-			m.left -= 40
-			if e, err := v.Attr(name); err == nil {
-				m.todo = append(m.todo, e)
-			}
-		}
-	case starlark.Iterable: // the bytes or characters of a string; a range
-		m.left -= 32
-		if v.Type() != "range" {
-			for range starlark.Elements(v) {
-				m.left--
-			}
+		m.left -= int64(sizeOf(v))
+		for _, e := range v.Entries() {
+			m.todo = append(m.todo, e)
 		}
 	default:
+		if text, ok := viewed(v); ok {
+			m.left -= 32
+			m.one(starlark.String(text))
+			return
+		}
 		if in, ok := openCell(v); ok {
 			m.todo = append(m.todo, in)
 			return
@@ -155,6 +151,8 @@ func sizeOf(v starlark.Value) int {
 		return sizeOfTable(v.Len())
 	case *starlark.Set:
 		return sizeOfTable(v.Len())
+	case *starlarkstruct.Struct:
+		return 48 + 40*v.Len()
 	case starlark.Int:
 		if _, ok := v.Int64(); ok {
 			return 16

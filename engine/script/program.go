@@ -2,6 +2,7 @@ package script
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"go.starlark.net/starlark"
@@ -21,7 +22,10 @@ var _ engine.Program = (*program)(nil)
 // The error of a script is an *engine.RunError with a traceback; where it is a
 // step's failure, errors.As finds the *engine.StepError too.
 func (p *program) Run(ctx context.Context, r *engine.Run) (any, error) {
-	v, err := decode(r.Inputs())
+	v, err := decode(r.Inputs(), p.front.maxMemory)
+	if errors.As(err, new(*limitError)) {
+		return nil, &engine.RunError{Type: typeLimit, Message: "inputs: " + err.Error()}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the run's inputs: %w", err)
 	}
@@ -47,7 +51,7 @@ func (f *Front) call(ctx context.Context, st *state, fn *starlark.Function, args
 	}
 	raw, err := encode(v)
 	if err != nil {
-		return nil, &engine.RunError{Type: typeScript, Message: fmt.Sprintf("result of %s: %v", fn.Name(), err)}
+		return nil, &engine.RunError{Type: typeOf(err), Message: fmt.Sprintf("result of %s: %v", fn.Name(), err)}
 	}
 	return raw, nil
 }

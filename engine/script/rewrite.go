@@ -7,6 +7,7 @@ import "go.starlark.net/syntax"
 const (
 	opSpread = "*args"
 	opSlice  = "[:]"
+	opKey    = "[]"
 	opAttr   = "."
 	opBegin  = "for"
 	opKeep   = "for append"
@@ -67,7 +68,7 @@ func (rw rewriter) stmt(s syntax.Stmt) {
 func (rw rewriter) target(e syntax.Expr) {
 	switch e := e.(type) {
 	case *syntax.IndexExpr:
-		e.X, e.Y = rw.expr(e.X), rw.expr(e.Y)
+		e.X, e.Y = rw.expr(e.X), rw.key(e.Y)
 	case *syntax.DotExpr:
 		e.X = rw.expr(e.X)
 	case *syntax.ParenExpr:
@@ -100,6 +101,10 @@ func (rw rewriter) exprs(list []syntax.Expr) {
 func (rw rewriter) expr(e syntax.Expr) syntax.Expr {
 	switch e := e.(type) {
 	case *syntax.BinaryExpr:
+		if e.Op == syntax.IN || e.Op == syntax.NOT_IN {
+			e.X, e.Y = rw.key(e.X), rw.expr(e.Y)
+			return e
+		}
 		e.X, e.Y = rw.expr(e.X), rw.expr(e.Y)
 		if guarded(e.Op, e.X, e.Y) {
 			return call(e.OpPos, e.Op.String(), e.X, e.Y)
@@ -112,7 +117,7 @@ func (rw rewriter) expr(e syntax.Expr) syntax.Expr {
 	case *syntax.CondExpr:
 		e.Cond, e.True, e.False = rw.expr(e.Cond), rw.expr(e.True), rw.expr(e.False)
 	case *syntax.DictEntry:
-		e.Key, e.Value = rw.expr(e.Key), rw.expr(e.Value)
+		e.Key, e.Value = rw.key(e.Key), rw.expr(e.Value)
 	case *syntax.DictExpr:
 		rw.exprs(e.List)
 	case *syntax.DotExpr:
@@ -121,7 +126,7 @@ func (rw rewriter) expr(e syntax.Expr) syntax.Expr {
 			return call(e.Dot, opAttr, e.X, &syntax.Literal{Token: syntax.STRING, TokenPos: e.NamePos, Value: e.Name.Name})
 		}
 	case *syntax.IndexExpr:
-		e.X, e.Y = rw.expr(e.X), rw.expr(e.Y)
+		e.X, e.Y = rw.expr(e.X), rw.key(e.Y)
 	case *syntax.LambdaExpr:
 		rw.params(e.Params)
 		e.Body = rw.expr(e.Body)
@@ -139,6 +144,14 @@ func (rw rewriter) expr(e syntax.Expr) syntax.Expr {
 		}
 	}
 	return e
+}
+
+// key lets a key be looked at before it is hashed, but for a literal.
+func (rw rewriter) key(e syntax.Expr) syntax.Expr {
+	if literal(e) != nil {
+		return e
+	}
+	return call(syntax.Start(e), opKey, rw.expr(e))
 }
 
 // call rewrites a call: the arguments, and x.join(…) and the like into a call
@@ -182,7 +195,7 @@ func (rw rewriter) slice(e *syntax.SliceExpr) syntax.Expr {
 // comprehension lets the elements be seen while the list or dict is being made.
 func (rw rewriter) comprehension(e *syntax.Comprehension) {
 	if entry, ok := e.Body.(*syntax.DictEntry); ok {
-		entry.Key = call(entry.Colon, opKeep, rw.expr(entry.Key))
+		entry.Key = call(entry.Colon, opKeep, rw.key(entry.Key))
 		entry.Value = call(entry.Colon, opKeep, rw.expr(entry.Value))
 	} else {
 		e.Body = call(syntax.Start(e.Body), opKeep, rw.expr(e.Body))

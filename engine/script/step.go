@@ -121,6 +121,7 @@ func (f *stepFn) bind(args starlark.Tuple, kwargs []starlark.Tuple) (value.Raw, 
 		}
 		given[i] = kv[1]
 	}
+	var g value.Budget // of all arguments together: they are one value in the record
 	b := value.AppendHead(make([]byte, 0, 96), value.MajorMap, uint64(len(f.params)))
 	for i := range f.params {
 		p := &f.params[i]
@@ -128,7 +129,7 @@ func (f *stepFn) bind(args starlark.Tuple, kwargs []starlark.Tuple) (value.Raw, 
 		switch {
 		case given[i] != nil:
 			var err error
-			if b, err = appendValue(b, given[i], 1); err != nil {
+			if b, err = appendValue(b, given[i], 1, &g); err != nil {
 				return nil, fmt.Errorf("%s: %s: %w", f.name, p.name, err)
 			}
 		case p.required:
@@ -168,7 +169,7 @@ func (f *stepFn) takes() string {
 		if p.required {
 			continue
 		}
-		if v, err := decode(p.dflt); err == nil {
+		if v, err := decode(p.dflt, DefaultMaxMemory); err == nil {
 			b.WriteString("=" + v.String())
 		}
 	}
@@ -216,9 +217,9 @@ func (s *userStep) CallInternal(t *starlark.Thread, args starlark.Tuple, kwargs 
 // attempt runs the function once, on a thread and with arguments of its own: a
 // replay does not run it, so nothing but its result may be seen afterwards.
 func (s *userStep) attempt(ctx context.Context, run *engine.Run, raw value.Raw) (any, error) {
-	args, kwargs, err := unbind(s.fn, raw)
+	args, kwargs, err := unbind(s.fn, raw, s.front.maxMemory)
 	if err != nil {
-		return nil, err
+		return nil, &engine.RunError{Type: typeOf(err), Message: "its arguments: " + err.Error()}
 	}
 	res, err := s.front.call(ctx, &state{run: run, step: s.name, ctx: ctx}, s.fn, args, kwargs)
 	var (

@@ -50,9 +50,26 @@ func Decode(r Raw) (any, error) {
 // Next decodes the first value of b and returns what follows it.
 func Next(b []byte) (any, []byte, error) { return next(b, 0) }
 
+// Deep returns a *LimitError if what a record holds at this depth cannot have
+// been written there.
+func Deep(depth int) error {
+	if depth > MaxDepth+wrapping {
+		return errDeep
+	}
+	return nil
+}
+
+// Untagged returns an error if b begins with a tag: no value has two.
+func Untagged(b []byte) error {
+	if len(b) > 0 && b[0]>>5 == MajorTag {
+		return errors.New("encoded value has a tag on a tag")
+	}
+	return nil
+}
+
 func next(b []byte, depth int) (any, []byte, error) {
-	if depth > MaxDepth+2 {
-		return nil, nil, errDeep
+	if err := Deep(depth); err != nil {
+		return nil, nil, err
 	}
 	if len(b) == 0 {
 		return nil, nil, errShort
@@ -135,7 +152,10 @@ func nextMap(b []byte, n uint64, depth int) (any, []byte, error) {
 }
 
 func nextTagged(b []byte, tag uint64, depth int) (any, []byte, error) {
-	in, rest, err := next(b, depth+1)
+	if err := Untagged(b); err != nil {
+		return nil, nil, err
+	}
+	in, rest, err := next(b, depth) // a tag is no level of its own: the encoder counts none
 	if err != nil {
 		return nil, nil, err
 	}
@@ -161,82 +181,6 @@ func nextTagged(b []byte, tag uint64, depth int) (any, []byte, error) {
 		}
 	}
 	return nil, nil, fmt.Errorf("encoded value has tag %d on a %T", tag, in)
-}
-
-// Skip returns what follows the first value of b, without decoding it.
-func Skip(b []byte) ([]byte, error) { return skip(b, 0) }
-
-func skip(b []byte, depth int) ([]byte, error) {
-	if depth > MaxDepth+2 {
-		return nil, errDeep
-	}
-	if len(b) == 0 {
-		return nil, errShort
-	}
-	switch b[0] {
-	case 0xf4, 0xf5, 0xf6:
-		return b[1:], nil
-	case 0xfb:
-		if len(b) < 9 {
-			return nil, errShort
-		}
-		return b[9:], nil
-	}
-	major, n, rest, err := ReadHead(b)
-	if err != nil {
-		return nil, err
-	}
-	switch major {
-	case MajorUint, MajorNeg:
-		return rest, nil
-	case MajorBytes, MajorText:
-		if uint64(len(rest)) < n {
-			return nil, errShort
-		}
-		return rest[n:], nil
-	case MajorMap, MajorArray:
-		if n > uint64(len(rest)) { // each element takes a byte at least; and twice n must not wrap
-			return nil, errShort
-		}
-		if major == MajorMap {
-			n *= 2
-		}
-	case MajorTag:
-		n = 1
-	default:
-		return nil, fmt.Errorf("encoded value has an unknown byte %#x", b[0])
-	}
-	for ; n > 0; n-- {
-		if rest, err = skip(rest, depth+1); err != nil {
-			return nil, err
-		}
-	}
-	return rest, nil
-}
-
-// Split returns the elements of an encoded array, still encoded, in into's
-// memory where that is large enough. They share r's memory.
-func Split(r Raw, into []Raw) ([]Raw, error) {
-	major, n, rest, err := ReadHead(r)
-	if err != nil {
-		return nil, err
-	}
-	if major != MajorArray || n > uint64(len(rest)) {
-		return nil, errShort
-	}
-	into = into[:0]
-	for range n {
-		after, err := Skip(rest)
-		if err != nil {
-			return nil, err
-		}
-		into = append(into, Raw(rest[:len(rest)-len(after):len(rest)-len(after)]))
-		rest = after
-	}
-	if len(rest) > 0 {
-		return nil, fmt.Errorf("%d bytes follow the encoded value", len(rest))
-	}
-	return into, nil
 }
 
 // Text returns the text that r holds, sharing nothing with it.

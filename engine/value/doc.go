@@ -6,6 +6,9 @@
 // JSON would lose: whole numbers and floats apart, bytes, the order of keys,
 // keys that are not strings, and the difference between a tuple and a list. It
 // has one form for each value, so equal bytes mean equal values.
+//
+// A value is bounded by MaxDepth, MaxItems and MaxBytes while it is encoded; see
+// Budget.
 package value
 
 // Raw is one encoded value. Encode passes it through unchanged; it marshals to
@@ -27,6 +30,3 @@ const (
 	TagTuple  = 39000
 	TagStruct = 39001
 )
-
-// MaxDepth bounds how deeply values may be nested.
-const MaxDepth = 64

@@ -90,17 +90,19 @@ func AppendBytes[T ~string | ~[]byte](b []byte, s T) []byte {
 }
 
 // Encode returns v encoded. It fails on a type that the package comment does
-// not list, and on nesting deeper than MaxDepth.
+// not list, and with a *LimitError on what exceeds the bounds of a value. A Raw
+// has kept them when it was made, and is not counted.
 func Encode(v any) (Raw, error) { return Append(nil, v) }
 
 // Append appends v, encoded, to b.
-func Append(b []byte, v any) ([]byte, error) { return appendValue(b, v, 0) }
+func Append(b []byte, v any) ([]byte, error) {
+	var g Budget
+	return appendValue(b, v, 0, &g)
+}
 
-var errDeep = errors.New("value is nested too deeply, or contains itself")
-
-func appendValue(b []byte, v any, depth int) ([]byte, error) {
-	if depth > MaxDepth {
-		return nil, errDeep
+func appendValue(b []byte, v any, depth int, g *Budget) ([]byte, error) {
+	if err := g.Take(depth, sizeOf(v)); err != nil {
+		return nil, err
 	}
 	switch v := v.(type) {
 	case nil:
@@ -133,49 +135,75 @@ func appendValue(b []byte, v any, depth int) ([]byte, error) {
 	case []byte:
 		return AppendBytes(b, v), nil
 	case []any:
-		return appendList(b, v, depth)
+		return appendList(b, v, depth, g)
 	case []string:
 		b = AppendHead(b, MajorArray, uint64(len(v)))
 		for _, s := range v {
+			if err := g.Take(depth+1, len(s)); err != nil {
+				return nil, err
+			}
 			b = AppendString(b, s)
 		}
 		return b, nil
 	case Tuple:
-		return appendList(AppendHead(b, MajorTag, TagTuple), v, depth)
+		return appendList(AppendHead(b, MajorTag, TagTuple), v, depth, g)
 	case Set:
-		return appendList(AppendHead(b, MajorTag, TagSet), v, depth)
+		return appendList(AppendHead(b, MajorTag, TagSet), v, depth, g)
 	case *Map:
-		return appendMap(b, v, depth)
+		return appendMap(b, v, depth, g)
 	case *Struct:
-		return appendMap(AppendHead(b, MajorTag, TagStruct), &v.Map, depth)
+		return appendMap(AppendHead(b, MajorTag, TagStruct), &v.Map, depth, g)
 	}
 	return nil, fmt.Errorf("a %T cannot be kept in the record", v)
 }
 
-func appendList(b []byte, l []any, depth int) ([]byte, error) {
+// sizeOf returns how many bytes v has besides its head, and what it holds.
+func sizeOf(v any) int {
+	switch v := v.(type) {
+	case string:
+		return len(v)
+	case []byte:
+		return len(v)
+	case float64:
+		return 8
+	case *big.Int:
+		return v.BitLen() / 8
+	}
+	return 0
+}
+
+func appendList(b []byte, l []any, depth int, g *Budget) ([]byte, error) {
 	b = AppendHead(b, MajorArray, uint64(len(l)))
 	for i, e := range l {
 		var err error
-		if b, err = appendValue(b, e, depth+1); err != nil {
-			return nil, fmt.Errorf("[%d]: %w", i, err)
+		if b, err = appendValue(b, e, depth+1, g); err != nil {
+			return nil, within(fmt.Sprintf("[%d]", i), err)
 		}
 	}
 	return b, nil
 }
 
-func appendMap(b []byte, m *Map, depth int) ([]byte, error) {
+func appendMap(b []byte, m *Map, depth int, g *Budget) ([]byte, error) {
 	b = AppendHead(b, MajorMap, uint64(m.Len()))
 	if m == nil {
 		return b, nil
 	}
 	for _, p := range m.Pairs {
 		var err error
-		if b, err = appendValue(b, p.Key, depth+1); err != nil {
+		if b, err = appendValue(b, p.Key, depth+1, g); err != nil {
 			return nil, err
 		}
-		if b, err = appendValue(b, p.Value, depth+1); err != nil {
-			return nil, fmt.Errorf("[%v]: %w", p.Key, err)
+		if b, err = appendValue(b, p.Value, depth+1, g); err != nil {
+			return nil, within("["+Short(p.Key, 40)+"]", err)
 		}
 	}
 	return b, nil
+}
+
+// within says where in a value the cause lies; of a bound it is the whole value.
+func within(step string, err error) error {
+	if errors.As(err, new(*LimitError)) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", step, err)
 }

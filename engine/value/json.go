@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"math"
 	"math/big"
 	"strconv"
+	"strings"
 )
 
 // MarshalJSON writes the value that r holds as JSON.
@@ -32,184 +33,152 @@ func (r *Raw) UnmarshalJSON(b []byte) error {
 
 // AppendJSON appends v as JSON: keys in their order, bytes in base64, NaN and
 // the infinities as strings, tuples and sets as arrays, keys that are not
-// strings as the text of their JSON.
+// strings as the text of their JSON. The error is a *LimitError where the text
+// would be longer than that of any value that can be kept.
 func AppendJSON(b []byte, v any) ([]byte, error) {
+	w := jsonWriter{b: b, most: len(b) + maxJSON}
+	if err := w.value(v, 0); err != nil {
+		return nil, err
+	}
+	return w.b, nil
+}
+
+// Short returns the beginning of v's JSON, at most n bytes and an ellipsis; no
+// more than that is made.
+func Short(v any, n int) string {
+	w := jsonWriter{most: n}
+	err := w.value(v, 0)
+	switch {
+	case len(w.b) > n, errors.As(err, new(*LimitError)):
+		return strings.ToValidUTF8(string(w.b[:min(len(w.b), n)]), "") + "…"
+	case err != nil:
+		return "?"
+	}
+	return string(w.b)
+}
+
+// jsonWriter writes JSON until it has most bytes, or has seen maxJSONItems.
+type jsonWriter struct {
+	b     []byte
+	most  int
+	items int
+}
+
+func (w *jsonWriter) value(v any, depth int) error {
+	if w.items++; len(w.b) > w.most || w.items > maxJSONItems {
+		return errJSON
+	}
+	if err := Deep(depth); err != nil {
+		return err
+	}
 	switch v := v.(type) {
 	case nil:
-		return append(b, "null"...), nil
+		w.b = append(w.b, "null"...)
 	case Raw:
 		in, err := Decode(v)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		return AppendJSON(b, in)
+		return w.value(in, depth)
 	case bool:
-		return strconv.AppendBool(b, v), nil
+		w.b = strconv.AppendBool(w.b, v)
 	case int64:
-		return strconv.AppendInt(b, v, 10), nil
+		w.b = strconv.AppendInt(w.b, v, 10)
 	case int:
-		return strconv.AppendInt(b, int64(v), 10), nil
+		w.b = strconv.AppendInt(w.b, int64(v), 10)
 	case *big.Int:
-		return v.Append(b, 10), nil
+		w.b = v.Append(w.b, 10)
 	case float64:
-		return appendFloatJSON(b, v)
+		return w.float(v)
 	case string:
-		return appendText(b, v)
+		return w.text(v)
 	case []byte:
-		return appendText(b, base64.StdEncoding.EncodeToString(v))
+		return w.text(base64.StdEncoding.EncodeToString(v[:min(len(v), w.left())]))
 	case []any:
-		return appendListJSON(b, v)
+		return w.list(v, depth)
 	case Tuple:
-		return appendListJSON(b, v)
+		return w.list(v, depth)
 	case Set:
-		return appendListJSON(b, v)
+		return w.list(v, depth)
 	case *Map:
-		return appendMapJSON(b, v)
+		return w.object(v, depth)
 	case *Struct:
-		return appendMapJSON(b, &v.Map)
+		return w.object(&v.Map, depth)
+	default:
+		return fmt.Errorf("a %T cannot be shown as JSON", v)
 	}
-	return nil, fmt.Errorf("a %T cannot be shown as JSON", v)
+	return nil
 }
 
-func appendFloatJSON(b []byte, f float64) ([]byte, error) {
+// left is how much of a text is worth writing: one byte more is too much.
+func (w *jsonWriter) left() int { return max(w.most-len(w.b), 0) + 1 }
+
+func (w *jsonWriter) float(f float64) error {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return strconv.AppendQuote(b, strconv.FormatFloat(f, 'g', -1, 64)), nil
+		w.b = strconv.AppendQuote(w.b, strconv.FormatFloat(f, 'g', -1, 64))
+		return nil
 	}
 	enc, err := json.Marshal(f)
 	if err == nil && !bytes.ContainsAny(enc, ".e") {
 		enc = append(enc, ".0"...) // a float stays a float when it is read back
 	}
-	return append(b, enc...), err
+	w.b = append(w.b, enc...)
+	return err
 }
 
-func appendText(b []byte, s string) ([]byte, error) {
+func (w *jsonWriter) text(s string) error {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
-	err := enc.Encode(s)
-	return append(b, bytes.TrimRight(buf.Bytes(), "\n")...), err
+	if err := enc.Encode(s[:min(len(s), w.left())]); err != nil {
+		return err
+	}
+	w.b = append(w.b, bytes.TrimRight(buf.Bytes(), "\n")...)
+	if len(w.b) > w.most {
+		return errJSON
+	}
+	return nil
 }
 
-func appendListJSON(b []byte, l []any) ([]byte, error) {
-	b = append(b, '[')
+func (w *jsonWriter) list(l []any, depth int) error {
+	w.b = append(w.b, '[')
 	for i, e := range l {
 		if i > 0 {
-			b = append(b, ',')
+			w.b = append(w.b, ',')
 		}
-		var err error
-		if b, err = AppendJSON(b, e); err != nil {
-			return nil, err
+		if err := w.value(e, depth+1); err != nil {
+			return err
 		}
 	}
-	return append(b, ']'), nil
+	w.b = append(w.b, ']')
+	return nil
 }
 
-func appendMapJSON(b []byte, m *Map) ([]byte, error) {
+func (w *jsonWriter) object(m *Map, depth int) error {
 	if m == nil {
 		m = &Map{}
 	}
-	b = append(b, '{')
+	w.b = append(w.b, '{')
 	for i, p := range m.Pairs {
 		if i > 0 {
-			b = append(b, ',')
+			w.b = append(w.b, ',')
 		}
 		key, ok := p.Key.(string)
 		if !ok {
-			text, err := AppendJSON(nil, p.Key)
-			if err != nil {
-				return nil, err
+			in := jsonWriter{most: w.left()}
+			if err := in.value(p.Key, depth+1); err != nil {
+				return err
 			}
-			key = string(text)
+			key = string(in.b)
 		}
-		var err error
-		if b, err = appendText(b, key); err != nil {
-			return nil, err
+		if err := w.text(key); err != nil {
+			return err
 		}
-		if b, err = AppendJSON(append(b, ':'), p.Value); err != nil {
-			return nil, err
+		w.b = append(w.b, ':')
+		if err := w.value(p.Value, depth+1); err != nil {
+			return err
 		}
 	}
-	return append(b, '}'), nil
-}
-
-// FromJSON reads one JSON document: whole numbers stay whole, objects become a
-// *Map with their keys in order. A key that stands twice is an error.
-func FromJSON(b []byte) (any, error) {
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.UseNumber()
-	v, err := fromTokens(dec, 0)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, fmt.Errorf("more than one JSON value")
-	}
-	return v, nil
-}
-
-func fromTokens(dec *json.Decoder, depth int) (any, error) {
-	if depth > MaxDepth {
-		return nil, errDeep
-	}
-	tok, err := dec.Token()
-	if err != nil {
-		return nil, err
-	}
-	switch tok := tok.(type) {
-	case json.Delim:
-		if tok == '[' {
-			return listFromTokens(dec, depth)
-		}
-		return mapFromTokens(dec, depth)
-	case json.Number:
-		return fromNumber(tok)
-	}
-	return tok, nil
-}
-
-func listFromTokens(dec *json.Decoder, depth int) (any, error) {
-	l := []any{}
-	for dec.More() {
-		v, err := fromTokens(dec, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		l = append(l, v)
-	}
-	_, err := dec.Token()
-	return l, err
-}
-
-func mapFromTokens(dec *json.Decoder, depth int) (any, error) {
-	m := &Map{}
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return nil, err
-		}
-		v, err := fromTokens(dec, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		if _, twice := m.Get(key.(string)); twice {
-			return nil, fmt.Errorf("key %q stands twice", key)
-		}
-		m.Pairs = append(m.Pairs, Pair{key, v})
-	}
-	_, err := dec.Token()
-	return m, err
-}
-
-func fromNumber(n json.Number) (any, error) {
-	if i, err := strconv.ParseInt(n.String(), 10, 64); err == nil {
-		return i, nil
-	}
-	if x, ok := new(big.Int).SetString(n.String(), 10); ok {
-		return x, nil
-	}
-	f, err := n.Float64()
-	if err != nil {
-		return nil, fmt.Errorf("number %s is out of range", n)
-	}
-	return f, nil
+	w.b = append(w.b, '}')
+	return nil
 }
