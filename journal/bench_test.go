@@ -18,7 +18,7 @@ import (
 func BenchmarkAppend(b *testing.B) {
 	for _, writers := range []int{1, 16, 64, 256} {
 		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
-			j := open(b, Options{})
+			j := open(b, Options{LogBytes: segmentDefault})
 			var left atomic.Int64
 			left.Store(int64(b.N))
 			ready := make([]*Writer, writers)
@@ -107,7 +107,7 @@ func BenchmarkAppendBareUpdate(b *testing.B) {
 // BenchmarkAppendRuns is the whole life of short runs: start, ten steps, end,
 // and the move to the history in the background.
 func BenchmarkAppendRuns(b *testing.B) {
-	j := open(b, Options{})
+	j := open(b, Options{LogBytes: segmentDefault})
 	data := make([]byte, 120)
 	var left atomic.Int64
 	left.Store(int64(b.N))
