@@ -132,37 +132,47 @@ func (s *logStore) append(body []byte) error {
 	return nil
 }
 
-// rotate seals the overlay, and goes on to the next segment. It waits until
-// that may be overwritten; when the file has no room, it goes on in the segment
-// at work as long as a body of n bytes fits. The caller holds commit.
+// rotate seals the overlay, and goes on to the next segment. It waits until that
+// may be overwritten; as long as a body of n bytes fits into the segment at work,
+// it does not wait. The caller holds commit.
 func (s *logStore) rotate(n int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.err == nil && (s.sealed != nil || s.nextTop > s.metas[1]) {
+		if s.sealed == nil && s.nextTop > s.metas[0] {
+			s.seal() // it has what the next segment holds; after a loss only
+		}
 		if s.wal.Fits(n) {
-			return nil // memory is above its bound for as long as the checkpoint takes
+			return nil
 		}
 		s.settled.Wait()
 	}
 	if s.err != nil {
 		return s.err
 	}
-	s.sealed, s.upTo, s.filling = s.filling, s.wal.Seq(), newOverlay()
+	s.seal()
 	s.wal.Rotate()
 	s.nextTop = s.wal.NextTop()
-	s.busy.Store(true)
 	s.room.Store(s.wal.Room())
+	return nil
+}
+
+// seal begins a new overlay, and has the one before carried down. The caller
+// holds mu.
+func (s *logStore) seal() {
+	s.sealed, s.upTo, s.filling = s.filling, s.wal.Seq(), newOverlay()
+	s.busy.Store(true)
 	select {
 	case s.begun <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 // commitLarge commits what is longer than a segment: straight into the file,
 // once that has everything before it. A frame without operations stands for it
 // in the log. The caller holds commit.
 func (s *logStore) commitLarge(ops []op) error {
+	// The frame that stands for it needs its page, too.
 	if err := s.rotate(s.wal.MaxBody() + 1); err != nil {
 		return err
 	}
@@ -304,11 +314,14 @@ func (s *logStore) Scan(from, to []byte, f func(key, value []byte) bool) error {
 func (s *logStore) flush() error {
 	s.commit.Lock()
 	defer s.commit.Unlock()
-	if err := s.rotate(s.wal.MaxBody() + 1); err != nil {
-		return err
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for s.err == nil && s.sealed != nil && s.tight == nil {
+		s.settled.Wait()
+	}
+	if s.err == nil && s.sealed == nil {
+		s.seal()
+	}
 	for s.err == nil && s.sealed != nil && s.tight == nil {
 		s.settled.Wait()
 	}
@@ -345,7 +358,7 @@ func (s *logStore) checkpoints() {
 // as after open, the next segment of the log waits for it.
 func (s *logStore) work() error {
 	s.mu.RLock()
-	o, upTo, behind := s.sealed, s.upTo, s.nextTop > s.metas[1]
+	o, upTo, behind := s.sealed, s.upTo, s.nextTop > s.metas[1] && s.nextTop <= s.metas[0]
 	s.mu.RUnlock()
 	if o == nil && !behind && !s.pressed.Load() {
 		return nil
@@ -357,7 +370,7 @@ func (s *logStore) work() error {
 		s.stats.checkpoints.Add(1)
 	}
 	s.mu.RLock()
-	has, behind := s.metas[0], s.nextTop > s.metas[1]
+	has, behind := s.metas[0], s.nextTop > s.metas[1] && s.nextTop <= s.metas[0]
 	s.mu.RUnlock()
 	if behind {
 		if err := s.down(nil, has); err != nil {
