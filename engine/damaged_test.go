@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,13 +15,22 @@ import (
 	"holdfast/journal"
 )
 
-// A run that has lost a part of its record is HELD, in every further life,
-// with its safe state written; the others go on.
-func TestDamagedRecordIsHeld(t *testing.T) {
+// A run of whose record a part may be lost is HELD, in doubt, in every further
+// life until an operator answers; the others go on.
+func TestDamagedRecordIsInDoubt(t *testing.T) {
 	t.Parallel()
+	for _, answer := range []string{"retry", "fail", "STOP"} {
+		t.Run(answer, func(t *testing.T) {
+			t.Parallel()
+			damagedRecord(t, answer)
+		})
+	}
+}
+
+func damagedRecord(t *testing.T, answer string) {
 	dir, d, safe := t.TempDir(), &device{}, &device{}
 	const mark = "a text that stands nowhere else"
-	wf := engine.Workflow{Name: "w", SafeState: []engine.SafeWrite{{Tag: "valve", Value: encoded(int64(7))}},
+	wf := engine.Workflow{Name: "w", SafeState: []engine.SafeWrite{{Tag: "valve", Value: encoded(int64(7))}}, OnPowerLoss: engine.HoldAfterLoss,
 		Program: program(func(ctx context.Context, r *engine.Run) (any, error) {
 			if err := errors.Join(write(r, d, 1), r.Progress(mark, nil), write(r, d, 2)); err != nil {
 				return nil, err
@@ -42,25 +52,58 @@ func TestDamagedRecordIsHeld(t *testing.T) {
 	if err := os.WriteFile(name, bytes.ReplaceAll(raw, []byte(mark), []byte(strings.ToUpper(mark))), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
+	for life := range 2 {
 		b = boot()
-		got := b.await(id, func(i engine.RunInfo) bool { return len(i.SafeState) == 1 })
-		if got.State != isa88.Held || got.Status != engine.Running || got.Error == nil || got.Error.Type != "RecordUnreadable" || !strings.HasPrefix(got.Error.Message, "part of the record is lost") || safe.get() != 7 {
-			t.Errorf("run is %+v, %v", got, got.Error)
+		got := b.await(id, func(i engine.RunInfo) bool { return i.InDoubt != nil })
+		if got.State != isa88.Held || got.Status != engine.Running || got.InDoubt.Step != "" ||
+			!strings.Contains(got.InDoubt.Why, "lost") || !strings.Contains(got.InDoubt.Why, "its record goes up to step 3, rt.recv") {
+			t.Errorf("run is %+v, %+v", got, got.InDoubt)
 		}
-		if h := b.e.Health(); len(h.Alarms) == 0 || h.Alarms[0].Run != id {
+		h := b.e.Health()
+		if h.InDoubt != 1 || !slices.ContainsFunc(h.Alarms, func(a engine.Alarm) bool { return a.Run == id }) {
 			t.Errorf("health is %+v", h)
 		}
+		if life == 0 && !slices.ContainsFunc(h.Alarms, func(a engine.Alarm) bool { return strings.Contains(a.Message, "journal.db was damaged") }) {
+			t.Errorf("the loss is no alarm: %+v", h.Alarms)
+		}
+		if life == 0 {
+			b.shutdown()
+		}
+	}
+	defer func() { b.shutdown() }()
+	if err := b.e.Resolve(t.Context(), id, engine.Answer{Decision: "done"}); err == nil {
+		t.Error("done is taken as an answer")
+	}
+	switch answer {
+	case "STOP":
+		if f := b.fate(b.command(id, isa88.Stop)); f != "taken" {
+			t.Errorf("STOP is %s", f)
+		}
+		if got := b.result(id); got.State != isa88.Stopped || safe.get() != 7 {
+			t.Errorf("run is %+v, %v", got, got.Error)
+		}
+	case "fail":
+		if err := b.e.Resolve(t.Context(), id, engine.Answer{Decision: "fail", Actor: "ada"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.result(id); got.Status != engine.Error || got.Error.Type != "RecordLost" || !strings.Contains(got.Error.Message, "by ada") || safe.get() != 7 {
+			t.Errorf("run is %+v, %v", got, got.Error)
+		}
+	case "retry":
+		if err := b.e.Resolve(t.Context(), id, engine.Answer{Decision: "retry"}); err != nil {
+			t.Fatal(err)
+		}
+		b.await(id, func(i engine.RunInfo) bool { return i.InDoubt == nil && i.State == isa88.Held }) // as on_power_loss says
 		b.shutdown()
+		b = boot() // and the question is not asked again
+		if got := b.await(id, func(i engine.RunInfo) bool { return i.State == isa88.Held }); got.InDoubt != nil {
+			t.Errorf("in doubt again: %+v", got.InDoubt)
+		}
+		b.command(id, isa88.Resume)
+		b.await(id, func(i engine.RunInfo) bool { return i.CurrentStep == "rt.recv" })
 	}
-	b = boot()
-	defer b.shutdown()
-	b.await(id, isState(isa88.Held))
-	if f := b.fate(b.command(id, isa88.Stop)); f != "taken" {
-		t.Errorf("STOP is %s", f)
-	}
-	if got := b.result(id); got.State != isa88.Stopped || !strings.Contains(got.Error.Message, "; before: part of the record is lost") || len(d.written()) != 2 {
-		t.Errorf("run is %+v, %v", got, got.Error)
+	if len(d.written()) != 2 {
+		t.Errorf("written: %v", d.written())
 	}
 	if _, err := b.e.Send(t.Context(), other, engine.Message{Topic: "go"}); err != nil {
 		t.Error(err)

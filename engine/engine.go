@@ -63,7 +63,7 @@ type Alarm struct {
 }
 
 // maxAlarms bounds what Health shows; each alarm is in the log as well.
-const maxAlarms = 100
+const maxAlarms = 1000
 
 // New makes an Engine on an open journal.
 func New(cfg Config, j *journal.Journal) (*Engine, error) {

@@ -96,6 +96,11 @@ func (r *Run) runProgram() *endState {
 			return r.judge(nil, err)
 		}
 	}
+	if r.lost != "" && r.badRec == nil {
+		if st, over := r.askLost(); over {
+			return st
+		}
+	}
 	if r.resumed {
 		if st, over := r.afterLoss(); over {
 			return st

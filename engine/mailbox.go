@@ -122,7 +122,7 @@ func checkCommand(body value.Raw) (value.Raw, error) {
 // deliver returns. A message with a seen UUID is dropped; its number is that
 // of the first.
 func (r *Run) deliver(w *journal.Writer, m message) (uint64, error) {
-	_, answers := m.answer()
+	answer, answers := m.answer()
 	r.post.Lock()
 	defer r.post.Unlock()
 	r.mu.Lock()
@@ -137,7 +137,11 @@ func (r *Run) deliver(w *journal.Writer, m message) (uint64, error) {
 		return 0, errEnded(r.head.id)
 	}
 	if answers {
-		if err := r.unasked(); err != nil {
+		err := r.unasked()
+		if err == nil {
+			err = r.refusesLost(answer)
+		}
+		if err != nil {
 			r.mu.Unlock()
 			return 0, err
 		}

@@ -30,7 +30,7 @@ func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
 		}
 		r := e.revive(run, programs)
 		out.Runs++
-		if r.held || r.badRec != nil {
+		if r.held || r.lost != "" || r.badRec != nil {
 			out.Held++
 		}
 		e.mu.Lock()
@@ -43,6 +43,9 @@ func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
 		e.waiting = append(e.waiting, r)
 		return nil
 	})
+	for _, s := range e.journal.Report().Sentences {
+		e.alarm("", "journal: "+s)
+	}
 	if err == nil {
 		err = e.journal.Ended(0, func(h journal.Header, _ []byte) bool {
 			e.mu.Lock()
@@ -84,13 +87,9 @@ func (e *Engine) revive(run journal.Run, programs map[string]Workflow) *Run {
 		r.inbox = append(r.inbox, m)
 	}
 	for _, d := range e.journal.Report().Damaged {
-		if d.Run == r.num && r.lost == "" {
-			r.lost = d.What
-			r.unsaid = true
+		if d.Run == r.num {
+			r.lost, r.unsaid = d.What, true
 		}
-	}
-	if r.lost != "" && r.badRec == nil {
-		r.badRec = fmt.Errorf("part of the record is lost: %s", r.lost)
 	}
 	if r.held {
 		r.state = isa88.Held
@@ -194,6 +193,9 @@ func (r *Run) readNote(rec *journal.Record) {
 		if len(l) > 1 {
 			num, _ := l[1].(int64)
 			r.had(uint64(num), "")
+		}
+		if l[0] == "resolved" && len(l) > 2 && l[2] == "retry" {
+			r.lost = "" // if there was a loss, an operator has said to go on
 		}
 	}
 }

@@ -109,6 +109,14 @@ func safeText(all []engine.SafeResult) string {
 func doubtText(r engine.RunInfo) string {
 	d := r.InDoubt
 	var b strings.Builder
+	if d.Step == "" {
+		b.WriteString("IN DOUBT: a part of what this run has recorded may be lost.\n")
+		field(&b, "  why", d.Why)
+		b.WriteString("Look at the machine, then answer with one of\n")
+		fmt.Fprintf(&b, "  holdfast resolve %s retry   go on from what is on record: what was done since then is done again\n", r.ID)
+		fmt.Fprintf(&b, "  holdfast resolve %s fail    end it with ERROR, and write its safe state\n", r.ID)
+		return b.String()
+	}
 	what := "step " + d.Step
 	if d.Tag != "" {
 		what = fmt.Sprintf("step %s on %s", d.Step, d.Tag)

@@ -1,0 +1,87 @@
+package engine
+
+import (
+	"fmt"
+
+	"holdfast/engine/isa88"
+	"holdfast/journal"
+)
+
+// askLost holds a run of which the journal may have lost a part, and asks the
+// operator: nobody else can tell what the plant has seen of it. It returns when
+// the run is to go on from what is on record; else over says that it has ended
+// with st, or, with none, that it goes on at the next start.
+func (r *Run) askLost() (st *endState, over bool) {
+	d := Doubt{Why: r.lost + "; " + r.recordEnds()}
+	r.eng.alarm(r.head.id, "HELD, in doubt: "+d.Why)
+	r.update(func() { r.doubt, r.state = &d, isa88.Held })
+	for {
+		if err := r.takeCommands("while a part of the record may be lost: answer with resolve, or STOP or ABORT"); err != nil {
+			return r.judge(nil, err), true
+		}
+		if m, ok := r.answered(); ok {
+			goOn, err := r.answerLost(m)
+			switch {
+			case err != nil:
+				return r.judge(nil, err), true
+			case !goOn:
+				a, _ := m.answer()
+				why := operatorsWord("a part of its record may be lost, and it was answered with fail", &message{actor: a.Actor})
+				return r.judge(nil, &RunError{Type: "RecordLost", Message: why + "; " + r.lost}), true
+			}
+			return nil, false
+		}
+		r.idle()
+	}
+}
+
+// answerLost puts the operator's answer on record. It holds the door of the
+// mailbox until that is on disk and the question is gone.
+func (r *Run) answerLost(m message) (goOn bool, err error) {
+	r.post.Lock()
+	defer r.post.Unlock()
+	a, _ := m.answer()
+	c := journal.Change{Records: r.note("resolved", m.num, a.Decision, a.Actor), Taken: []uint64{m.num}, Essential: true}
+	if err := r.commit(c); err != nil {
+		return false, err
+	}
+	r.update(func() {
+		r.drop(m.num)
+		r.doubt, r.state = nil, isa88.Running
+	})
+	if a.Decision == "retry" {
+		r.lost = ""
+		return true, nil
+	}
+	// What is on record is not gone through any more.
+	r.replay = cursor{}
+	return false, nil
+}
+
+// recordEnds says up to where the record goes.
+func (r *Run) recordEnds() string {
+	for i := len(r.replay.recs) - 1; i >= 0; i-- {
+		rec := &r.replay.recs[i]
+		if rec.Kind != kindBegun && rec.Kind != kindDone {
+			continue
+		}
+		fs, err := split(rec, 5, nil)
+		if err != nil {
+			break
+		}
+		name, err := fs[0].Text()
+		if err != nil {
+			continue // an outcome; its beginning stands before it
+		}
+		return fmt.Sprintf("its record goes up to step %d, %s", rec.Seq, name)
+	}
+	return "its record has no step"
+}
+
+// refusesLost refuses an answer that names no way to go on. The caller holds r.mu.
+func (r *Run) refusesLost(a Answer) error {
+	if r.lost == "" || r.doubt == nil || r.doubt.Step != "" || a.Decision != "done" {
+		return nil
+	}
+	return problem(Refused, "run %s is in doubt as a whole, not about one step: retry goes on from what is on record, fail ends it", r.head.id)
+}
