@@ -87,8 +87,17 @@ func (s *logStore) replay(body []byte) error {
 	return nil
 }
 
-// start begins to work.
-func (s *logStore) start() { go s.checkpoints() }
+// start begins to work. Where the next segment holds frames that the file does
+// not have, for checkpoints were cut off in several lives, or after a loss, they
+// are carried down at once.
+func (s *logStore) start() {
+	s.mu.Lock()
+	if s.nextTop > s.metas[0] {
+		s.seal()
+	}
+	s.mu.Unlock()
+	go s.checkpoints()
+}
 
 // Commit implements store.
 func (s *logStore) Commit(ops []op) error {
@@ -139,9 +148,6 @@ func (s *logStore) rotate(n int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.err == nil && (s.sealed != nil || s.nextTop > s.metas[1]) {
-		if s.sealed == nil && s.nextTop > s.metas[0] {
-			s.seal() // it has what the next segment holds; after a loss only
-		}
 		if s.wal.Fits(n) {
 			return nil
 		}
