@@ -266,7 +266,7 @@ func watch(t *testing.T, d *opcua.Driver, is []tag.Item) *watching {
 }
 
 // patience is far longer than anything here takes.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // await returns the first sample of an item that fits.
 func (w *watching) await(t *testing.T, handle int, fits func(tag.Sample) bool) tag.Sample {
