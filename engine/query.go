@@ -191,6 +191,8 @@ type Health struct {
 	InDoubt      int     `json:"in_doubt"`
 	Alarms       []Alarm `json:"alarms"`
 	JournalError string  `json:"journal_error"`
+
+	Journal JournalInfo `json:"journal"`
 }
 
 // Health counts live runs and lists alarms.
@@ -215,6 +217,7 @@ func (e *Engine) Health() Health {
 		}
 		r.mu.Unlock()
 	}
+	h.Journal = journalInfo(e.journal.Stats(), time.Now())
 	if err := e.journal.Err(); err != nil {
 		h.JournalError = err.Error()
 	}

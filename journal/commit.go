@@ -34,7 +34,11 @@ func (j *Journal) lead() {
 	j.gather()
 	b := j.q.take()
 	j.company = b.barriers
+	before := j.logged.stats.frameBytes.Load()
 	j.scratch = j.commitBatch(b, j.scratch[:0])
+	if b.barriers == 0 {
+		j.stats.lazy.Add(j.logged.stats.frameBytes.Load() - before)
+	}
 	j.q.pass(b)
 }
 

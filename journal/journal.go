@@ -45,7 +45,7 @@ type Options struct {
 	Log *slog.Logger
 
 	// SoonWithin and LaterWithin bound how long an appended Change waits.
-	// Zero: 5 ms and a minute.
+	// Zero: the constants of these names.
 	SoonWithin, LaterWithin time.Duration
 
 	// MoveWithin bounds how long the record of a run that has ended stays in
@@ -124,12 +124,13 @@ func Open(dir string, o Options) (*Journal, error) {
 		j.log = slog.New(slog.DiscardHandler)
 	}
 	j.q = newQueue(limits{
-		soon: orDefault(o.SoonWithin, 5*time.Millisecond), later: orDefault(o.LaterWithin, time.Minute),
+		soon: orDefault(o.SoonWithin, SoonWithin), later: orDefault(o.LaterWithin, LaterWithin),
 		queueOps: 1 << 17, queueBytes: 16 << 20,
 		flushOps: 1 << 16, flushBytes: 4 << 20,
 		commitOps: 4096, commitBytes: commitBytes,
 	}, j.lead, j.fits)
 	j.mover = newMover(j, orDefault(o.MoveWithin, time.Second))
+	j.stats.since = time.Now()
 	if err := j.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot open the journal in %s: %w", dir, err), j.release())
 	}
@@ -208,7 +209,6 @@ func (j *Journal) close() error {
 		err = reason
 	}
 	inOrder, lerr := j.logged.Close()
-	j.logged = nil
 	if err == nil && lerr != nil {
 		err = failed(lerr)
 	}

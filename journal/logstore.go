@@ -24,13 +24,14 @@ import (
 // bbolt's metas say that they have what is in it, so that either can be gone on
 // from.
 type logStore struct {
-	log    *slog.Logger
-	memory int           // of an overlay, above which it is sealed before its segment is full
-	failed func(error)   // is told of an error after which nothing more is accepted
-	eased  func()        // is told when there is more room, or none
-	begun  chan struct{} // one slot: an overlay has been sealed
-	stop   chan struct{}
-	done   chan struct{}
+	log     *slog.Logger
+	memory  int           // of an overlay, above which it is sealed before its segment is full
+	failed  func(error)   // is told of an error after which nothing more is accepted
+	eased   func()        // is told when there is more room, or none
+	begun   chan struct{} // one slot: an overlay has been sealed
+	stop    chan struct{}
+	closing sync.Once
+	done    chan struct{}
 
 	commit sync.Mutex // one commit at a time
 	wal    *wal.Log
@@ -426,6 +427,11 @@ func (s *logStore) checkpoint(o *overlay, upTo uint64) error {
 // Close carries down what it can, and ends. In order it is if the file has
 // everything then.
 func (s *logStore) Close() (inOrder bool, err error) {
+	s.closing.Do(func() { inOrder, err = s.close() })
+	return inOrder, err
+}
+
+func (s *logStore) close() (inOrder bool, err error) {
 	close(s.stop)
 	<-s.done
 	s.mu.RLock()

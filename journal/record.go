@@ -65,8 +65,14 @@ type Urgency uint8
 
 // The urgencies.
 const (
-	Soon  Urgency = iota // 5 ms: the outcome of an effect, a message taken
-	Later                // a minute: what costs nothing to compute again
+	Soon  Urgency = iota // the outcome of an effect, a message taken: few are to be in doubt after a crash
+	Later                // what costs nothing to compute again
+)
+
+// How long an appended Change may wait for company.
+const (
+	SoonWithin  = 5 * time.Millisecond
+	LaterWithin = time.Minute // each flush wears flash, and a crash repeats only what nobody has seen
 )
 
 // Run is everything the journal holds of one run.

@@ -5,28 +5,33 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+	"time"
 )
 
 // Stats are counts since Open, and sizes now.
 type Stats struct {
-	Commits      int64 // frames of the log: each one write and one sync
-	Records      int64 // entries put or removed
-	ValueBytes   int64 // of keys and values given to be kept
-	LogWritten   int64 // bytes of frames
-	LiveWritten  int64 // bytes of pages of journal.db: checkpoints
-	OldWritten   int64 // bytes of pages of history.db
-	Checkpoints  int64 // of the log into journal.db
-	LiveBytes    int64 // size of journal.db
-	HistoryBytes int64 // size of history.db
-	Queued       int   // entries that wait for a commit
-	Moved        int64 // runs moved to history.db
-	ToMove       int   // ended runs whose record still lies in journal.db
-	MoveError    error // why no runs are moved to the history now; else nil
-	RoomError    error // why nothing is carried from the log into journal.db now; else nil
+	Commits      int64     // frames of the log: each one write and one sync
+	Records      int64     // entries put or removed
+	ValueBytes   int64     // of keys and values given to be kept
+	Since        time.Time // when the journal was opened
+	LogWritten   int64     // bytes of frames
+	LazyWritten  int64     // of these, what nobody waited for: written when its time had come
+	LiveWritten  int64     // bytes of pages of journal.db: checkpoints
+	OldWritten   int64     // bytes of pages of history.db
+	Checkpoints  int64     // of the log into journal.db
+	LiveBytes    int64     // size of journal.db
+	HistoryBytes int64     // size of history.db
+	Queued       int       // entries that wait for a commit
+	Moved        int64     // runs moved to history.db
+	ToMove       int       // ended runs whose record still lies in journal.db
+	MoveError    error     // why no runs are moved to the history now; else nil
+	RoomError    error     // why nothing is carried from the log into journal.db now; else nil
 }
 
 type counters struct {
-	commits, records, bytes, moved, historyCommits atomic.Int64
+	since time.Time
+
+	commits, records, bytes, lazy, moved, historyCommits atomic.Int64
 }
 
 // Stats returns counts and sizes. A size that cannot be read is 0.
@@ -36,6 +41,8 @@ func (j *Journal) Stats() Stats {
 		Records:      j.stats.records.Load(),
 		ValueBytes:   j.stats.bytes.Load(),
 		Moved:        j.stats.moved.Load(),
+		Since:        j.stats.since,
+		LazyWritten:  j.stats.lazy.Load(),
 		LiveBytes:    fileSize(j.path(liveName)),
 		HistoryBytes: fileSize(j.path(historyName)),
 	}

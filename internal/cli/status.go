@@ -44,6 +44,10 @@ func (a *app) statusText(st wire.Status) string {
 			journal = "FAILED: " + e.JournalError
 		}
 		field(&b, "journal", journal)
+		j := e.Journal
+		field(&b, "disk", fmt.Sprintf("%s written a day: effects and acknowledgements %s, records whose time had come %s, checkpoints %s, history %s",
+			size(j.PerDay()), size(j.BarrierPerDay), size(j.TimerPerDay), size(j.CheckpointPerDay), size(j.HistoryPerDay)))
+		field(&b, "crash", fmt.Sprintf("would make runs repeat up to %s of work without effect", span(time.Duration(j.RepeatMS)*time.Millisecond)))
 	}
 	field(&b, "tags", fmt.Sprintf("%d good, %d uncertain, %d bad", st.Tags.Good, st.Tags.Uncertain, st.Tags.Bad))
 	if len(st.Connections) > 0 {
