@@ -40,8 +40,16 @@ type Options struct {
 	SoonWithin, LaterWithin time.Duration
 
 	// MoveWithin bounds how long the record of a run that has ended stays in
-	// the live file. Zero: 1 s.
+	// the live file; 256 of them leave it at once. Zero: 10 s.
 	MoveWithin time.Duration
+
+	// Retention bounds what is kept of runs that have ended.
+	Retention Retention
+
+	// OnDamage is called, in the background, when damage was found in the
+	// history while the journal is open, with all that is known then. It must
+	// not close the journal.
+	OnDamage func(Report)
 
 	// MaxBytes bounds the size of journal.db: a clean error before the disk is
 	// full. Zero: no bound.
@@ -53,7 +61,8 @@ type Options struct {
 	// must not call the journal.
 	BeforeAppend func(n uint64, c Change) error
 
-	wrap func(name string, s store) store // tests: a store that fails or is slow
+	wrap  func(name string, s store) store // tests: a store that fails or is slow
+	tests historyTests
 }
 
 // Journal is open between Open and Close. Its methods may be called by any
@@ -64,8 +73,9 @@ type Journal struct {
 	log  *slog.Logger
 	lock *os.File
 
-	live, history         store
-	liveFile, historyFile *boltStore // below them
+	live     store
+	liveFile *boltStore // below it
+	history  *history
 
 	q         *queue
 	committed chan struct{} // closed when commitLoop has returned
@@ -73,13 +83,16 @@ type Journal struct {
 	failure   error         // committer's: a commit has failed
 
 	mover   *mover
-	floor   uint64        // mover's: highest number that left the live file
+	floor   uint64        // highest number that left the live file; with history.write
 	runs    atomic.Uint64 // highest number given out
 	amends  atomic.Uint64 // highest number of a replaced summary
 	damaged numberSet
 	scripts nameSet
-	report  Report
 	stats   counters
+
+	reporting sync.Mutex
+	report    Report // with reporting, once the journal is open
+	unread    bool   // the history was not read through at open
 
 	closing sync.Once
 	closed  error
@@ -100,7 +113,7 @@ func Open(dir string, o Options) (*Journal, error) {
 		flushOps: 4096, flushBytes: 1 << 20,
 		commitOps: 4096, commitBytes: 1 << 20,
 	})
-	j.mover = newMover(j, orDefault(o.MoveWithin, time.Second))
+	j.mover = newMover(j, orDefault(o.MoveWithin, 10*time.Second))
 	if err := j.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot open the journal in %s: %w", dir, err), j.release())
 	}
@@ -121,10 +134,11 @@ func (j *Journal) path(name string) string { return filepath.Join(j.dir, name) }
 // release closes the files and gives up the lock.
 func (j *Journal) release() error {
 	var errs []error
-	for _, f := range []*boltStore{j.historyFile, j.liveFile} {
-		if f != nil {
-			errs = append(errs, f.Close())
-		}
+	if j.history != nil {
+		errs = append(errs, j.history.Close())
+	}
+	if j.liveFile != nil {
+		errs = append(errs, j.liveFile.Close())
 	}
 	if j.lock != nil {
 		errs = append(errs, unlock(j.lock))
@@ -174,5 +188,9 @@ func (j *Journal) Err() error {
 // it, ended ones too. Numbers given out and not used may come again after a restart.
 func (j *Journal) NextRun() uint64 { return j.runs.Add(1) }
 
-// Report returns what Open found and mended.
-func (j *Journal) Report() Report { return j.report }
+// Report returns what Open found and mended, and what was found since.
+func (j *Journal) Report() Report {
+	j.reporting.Lock()
+	defer j.reporting.Unlock()
+	return j.report.clone()
+}

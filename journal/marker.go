@@ -75,7 +75,7 @@ func (j *Journal) markClean() error {
 	if err != nil {
 		return err
 	}
-	history, err := j.historyFile.lastCommit()
+	history, err := j.history.lastCommit()
 	if err != nil {
 		return err
 	}

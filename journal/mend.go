@@ -34,10 +34,12 @@ func (j *Journal) examine(m marker) error {
 		if err != nil {
 			return err
 		}
-		if f.name == liveName || in.pages <= readThrough/pageSize || !m.clean || len(in.faults) > 0 || in.meta.tx != f.closed {
+		if f.name == liveName || in.pages <= j.quickFrom() || !m.clean || len(in.faults) > 0 || in.meta.tx != f.closed {
 			if in, err = inspectFile(j.path(f.name), nil); err != nil {
 				return err
 			}
+		} else {
+			j.unread = true // the mover sees to it
 		}
 		if in.format > formatVersion {
 			return fmt.Errorf("%s: format %d, this one knows %d: %w", f.name, in.format, formatVersion, ErrVersion)

@@ -102,23 +102,18 @@ func (j *Journal) openFiles() (err error) {
 	if j.liveFile, err = openBolt(j.path(liveName), false, j.opts.MaxBytes); err != nil {
 		return err
 	}
-	if j.historyFile, err = openBolt(j.path(historyName), false, 0); err != nil {
+	if err = j.openHistory(); err != nil {
 		return err
 	}
-	j.live, j.history = j.liveFile, j.historyFile
+	j.live = j.liveFile
 	if j.opts.wrap != nil {
-		j.live, j.history = j.opts.wrap(liveName, j.live), j.opts.wrap(historyName, j.history)
+		j.live = j.opts.wrap(liveName, j.live)
 	}
-	for _, s := range []store{j.live, j.history} {
-		if err := checkFormat(s); err != nil {
-			return err
-		}
-	}
-	return nil
+	return checkFormat(j.live)
 }
 
 // checkFormat reads the format version of a store.
-func checkFormat(s store) error {
+func checkFormat(s getter) error {
 	payload, err := get(s, []byte(keyFormat))
 	if err != nil {
 		return err
@@ -179,32 +174,15 @@ func (j *Journal) index() error {
 	if err != nil {
 		return err
 	}
-	err = j.history.Scan([]byte{tableEnded}, []byte{tableEnded + 1}, func(key, _ []byte) bool {
-		if len(key) == 9 {
-			top = max(top, ^binary.BigEndian.Uint64(key[1:]))
-		}
-		return false // the newest comes first
-	})
+	newest, err := j.history.newest()
 	if err != nil {
 		return err
 	}
-	j.runs.Store(max(top, j.floor))
+	j.runs.Store(max(top, newest, j.floor))
 	liveTx, err := j.liveFile.lastCommit()
 	if err != nil {
 		return err
 	}
-	historyTx, err := j.historyFile.lastCommit()
-	if err != nil {
-		return err
-	}
 	j.serial = max(last, liveTx)
-	format, err := j.history.Get([]byte(keyFormat))
-	if err != nil {
-		return err
-	}
-	if _, j.mover.serial, err = unseal([]byte(keyFormat), format); err != nil {
-		return err
-	}
-	j.mover.serial = max(j.mover.serial, historyTx)
 	return nil
 }

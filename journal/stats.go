@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync/atomic"
 )
 
@@ -17,12 +18,13 @@ type Stats struct {
 	HistoryBytes int64 // size of history.db
 	Queued       int   // entries that wait for a commit
 	Moved        int64 // runs moved to history.db
+	Deleted      int64 // ended runs removed by Delete and Retention
 	ToMove       int   // ended runs whose record still lies in journal.db
-	MoveError    error // why no more runs are moved until the journal is opened again; else nil
+	MoveError    error // why no runs are moved at present; nil when it works again
 }
 
 type counters struct {
-	commits, records, bytes, moved, historyCommits atomic.Int64
+	commits, records, bytes, moved, deleted atomic.Int64
 }
 
 // Stats returns counts and sizes. A size that cannot be read is 0.
@@ -32,10 +34,11 @@ func (j *Journal) Stats() Stats {
 		Records:      j.stats.records.Load(),
 		ValueBytes:   j.stats.bytes.Load(),
 		Moved:        j.stats.moved.Load(),
+		Deleted:      j.stats.deleted.Load(),
 		LiveBytes:    fileSize(j.path(liveName)),
 		HistoryBytes: fileSize(j.path(historyName)),
 	}
-	s.PageBytes = j.liveFile.pageBytes(s.Commits) + j.historyFile.pageBytes(j.stats.historyCommits.Load())
+	s.PageBytes = j.liveFile.pageBytes(s.Commits) + j.history.pageBytes()
 	j.q.mu.Lock()
 	s.Queued = len(j.q.filling.sizes)
 	j.q.mu.Unlock()
@@ -81,6 +84,12 @@ type Report struct {
 func (r *Report) say(format string, args ...any) {
 	r.Clean = false
 	r.Sentences = append(r.Sentences, fmt.Sprintf(format, args...))
+}
+
+func (r *Report) clone() Report {
+	out := *r
+	out.Damaged, out.SetAside, out.Sentences = slices.Clone(r.Damaged), slices.Clone(r.SetAside), slices.Clone(r.Sentences)
+	return out
 }
 
 // Err returns an error with the first of the sentences when the report is not

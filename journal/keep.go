@@ -1,0 +1,68 @@
+package journal
+
+import "time"
+
+// keepEvery is how often the history is looked after when nothing calls for it.
+const keepEvery = time.Minute
+
+// keeper looks after the history. It belongs to the mover's goroutine.
+type keeper struct {
+	m       *mover
+	reading *reading // the history is being read through, or was; nil: it is not
+	more    bool     // look has not come to an end
+	counted bool     // history.runs is right
+
+	pause time.Duration // after a compaction that failed
+	after time.Time     // no further one before
+}
+
+func (k *keeper) every() time.Duration { return orDefault(k.m.j.opts.tests.keepEvery, keepEvery) }
+
+// busy reports whether there is work that should go on at once.
+func (k *keeper) busy() bool { return k.more }
+
+func (k *keeper) close() {
+	if k.reading != nil {
+		k.reading.close()
+	}
+	k.m.j.history.write.Lock()
+	defer k.m.j.history.write.Unlock()
+	k.drop()
+}
+
+// inUse reports whether the history is being read through.
+func (k *keeper) inUse() bool {
+	if k.reading == nil {
+		return false
+	}
+	select {
+	case <-k.reading.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// postpone makes the next compaction wait, the longer the more have failed.
+func (k *keeper) postpone() {
+	k.pause = min(max(2*k.pause, time.Minute), time.Hour)
+	k.after = time.Now().Add(k.pause)
+}
+
+// look does what is due beside moving runs, a slice of it.
+func (k *keeper) look() (err error) {
+	j := k.m.j
+	if j.unread {
+		j.unread = false
+		k.reading = startReading(k.m)
+	}
+	k.more = false
+	if k.more, err = k.retain(); err != nil || k.more {
+		return err
+	}
+	if time.Now().Before(k.after) {
+		return nil
+	}
+	k.more, err = k.compact()
+	return err
+}
