@@ -265,7 +265,7 @@ func (r *Run) close(st endState) {
 		r.eng.cfg.Log.Error("cannot close the record of a run", "run", r.head.id, "error", err)
 		return
 	}
-	c.End = summary
+	c.End, c.Terms = summary, termsOf(&info)
 	if err := r.commit(c); err != nil {
 		return
 	}

@@ -16,6 +16,7 @@ type Stats struct {
 	PageBytes    int64 // of pages written to both files, as far as bbolt tells: what wears the disk
 	LiveBytes    int64 // size of journal.db
 	HistoryBytes int64 // size of history.db
+	HistoryUsed  int64 // of it in use; the rest is free for runs to come
 	Queued       int   // entries that wait for a commit
 	Moved        int64 // runs moved to history.db
 	Deleted      int64 // ended runs removed by Delete and Retention
@@ -39,6 +40,9 @@ func (j *Journal) Stats() Stats {
 		HistoryBytes: fileSize(j.path(historyName)),
 	}
 	s.PageBytes = j.liveFile.pageBytes(s.Commits) + j.history.pageBytes()
+	if _, used, err := j.history.room(); err == nil {
+		s.HistoryUsed = used
+	}
 	j.q.mu.Lock()
 	s.Queued = len(j.q.filling.sizes)
 	j.q.mu.Unlock()
