@@ -27,11 +27,12 @@ type history struct {
 	copying *compaction // what is being filled to take the file's place; nil: nothing
 	next    uint64      // number of the next batch
 
-	runs    atomic.Int64 // ended runs in the file
-	commits atomic.Int64
-	written atomic.Int64 // bytes of pages, of files before
-	doubted atomic.Bool  // something that was read was damaged
-	doubt   func()       // is called then
+	runs     atomic.Int64 // ended runs in the file
+	commits  atomic.Int64
+	written  atomic.Int64 // bytes of pages, of files before
+	unfolded atomic.Int64 // heads of batches, to see that lists do it once
+	doubted  atomic.Bool  // something that was read was damaged
+	doubt    func()       // is called then
 }
 
 // openHistory opens the file at path and looks at what everything else needs.
@@ -215,6 +216,7 @@ func (h *history) heads(batch uint64) (*heads, error) {
 	if err != nil || payload == nil {
 		return nil, h.seen(err)
 	}
+	h.unfolded.Add(1)
 	hd, err := decodeHeads(batch, payload)
 	if err != nil {
 		return nil, h.seen(fmt.Errorf("%s: %w", describe(headsKey(batch)), err))
