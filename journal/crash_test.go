@@ -196,8 +196,8 @@ func TestCrashWhileMoving(t *testing.T) {
 	// A run so long that it has a batch of its own, and several chunks.
 	rng := rand.New(rand.NewPCG(5, 6))
 	long := begin(4, "run4")
-	for seq := range uint32(40_000) {
-		long.Records = append(long.Records, Record{Seq: 100 + seq, Count: 1, Time: epoch, Data: noise(rng, 40)})
+	for seq := range uint32(1200) {
+		long.Records = append(long.Records, Record{Seq: 100 + seq, Count: 1, Time: epoch, Data: noise(rng, 2000)})
 	}
 	changes = append(changes, long, Change{Run: 4, End: []byte("four")})
 	want := model(changes)

@@ -28,6 +28,7 @@ func startReading(m *mover) *reading {
 		case len(in.faults) > 0:
 			m.j.history.suspect()
 		}
+		m.j.history.read.Store(true)
 	}()
 	return r
 }
@@ -104,11 +105,15 @@ func (r *slowReader) ReadAt(b []byte, at int64) (int, error) {
 	return r.f.ReadAt(b, at)
 }
 
+// calmFor is how long the history is not read through again after nothing was
+// found damaged.
+const calmFor = 10 * time.Minute
+
 // heal mends the history when something that was read of it was damaged. The
 // reads of others go on meanwhile, as far as they can.
 func (k *keeper) heal() error {
 	j, h := k.m.j, k.m.j.history
-	if !h.doubted.Load() {
+	if !h.doubted.Load() || time.Now().Before(k.calm) {
 		return nil
 	}
 	if k.reading != nil {
@@ -127,7 +132,8 @@ func (k *keeper) heal() error {
 	case h.broken():
 		err = h.reopen()
 	default:
-		j.log.Warn("an entry of the history could not be read, and all of its pages are sound")
+		j.log.Warn("something in the history could not be read, and all of its pages are sound")
+		k.calm = time.Now().Add(calmFor)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot mend %s: %w", historyName, err)

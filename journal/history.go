@@ -26,11 +26,13 @@ type history struct {
 	base    uint64      // of serials: that of the format entry
 	copying *compaction // what is being filled to take the file's place; nil: nothing
 	next    uint64      // number of the next batch
+	top     uint64      // highest run number when it was looked at last
 
 	runs     atomic.Int64 // ended runs in the file
 	commits  atomic.Int64
 	written  atomic.Int64 // bytes of pages, of files before
 	unfolded atomic.Int64 // heads of batches, to see that lists do it once
+	read     atomic.Bool  // it was read through since it was opened
 	doubted  atomic.Bool  // something that was read was damaged
 	doubt    func()       // is called then
 }
@@ -51,7 +53,7 @@ func openHistory(path string, wrap func(store) store) (*history, error) {
 	return h, nil
 }
 
-// look reads the format, and the number of the newest batch.
+// look reads what everything else needs: the format, and the newest numbers.
 func (h *history) look() error {
 	if err := checkFormat(h); err != nil {
 		return err
@@ -63,21 +65,21 @@ func (h *history) look() error {
 	if err != nil {
 		return err
 	}
-	h.next = 1
-	return h.Back([]byte{tableHeads}, []byte{tableHeads + 1}, func(key, _ []byte) bool {
-		batch, _ := lastNumber(key, []byte{tableHeads})
-		h.next = batch + 1
-		return false
-	})
+	if h.top, err = h.last(tableEnded); err != nil {
+		return err
+	}
+	batch, err := h.last(tableHeads)
+	h.next = batch + 1
+	return err
 }
 
-// newest returns the highest run number in the history; 0: there is none.
-func (h *history) newest() (run uint64, err error) {
-	err = h.Back([]byte{tableEnded}, []byte{tableEnded + 1}, func(key, _ []byte) bool {
-		run, _ = lastNumber(key, []byte{tableEnded})
+// last returns the highest number in a table; 0: it is empty.
+func (h *history) last(table byte) (n uint64, err error) {
+	err = h.Back([]byte{table}, []byte{table + 1}, func(key, _ []byte) bool {
+		n, _ = lastNumber(key, []byte{table})
 		return false
 	})
-	return run, err
+	return n, err
 }
 
 // seen passes err on. An error of damage calls for the history to be mended.

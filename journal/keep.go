@@ -12,6 +12,8 @@ type keeper struct {
 	more    bool     // look has not come to an end
 	counted bool     // history.runs is right
 
+	calm time.Time // the history is not read through again before
+
 	pause time.Duration // after a compaction that failed
 	after time.Time     // no further one before
 }

@@ -124,8 +124,7 @@ func (s *salvaged) topRun(history *history, top uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	newest, err := history.newest()
-	return max(top, newest), err
+	return max(top, history.top), nil
 }
 
 // liveRuns lists the runs of the new file, by number, and the ids.

@@ -174,11 +174,7 @@ func (j *Journal) index() error {
 	if err != nil {
 		return err
 	}
-	newest, err := j.history.newest()
-	if err != nil {
-		return err
-	}
-	j.runs.Store(max(top, newest, j.floor))
+	j.runs.Store(max(top, j.history.top, j.floor))
 	liveTx, err := j.liveFile.lastCommit()
 	if err != nil {
 		return err

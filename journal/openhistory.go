@@ -23,6 +23,7 @@ func (j *Journal) openHistory() (err error) {
 	}
 	if err == nil {
 		j.history.doubt = j.mover.kick
+		j.history.read.Store(!j.unread)
 	}
 	return err
 }

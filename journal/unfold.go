@@ -109,7 +109,7 @@ func (h *history) record(run uint64) (*recordAt, error) {
 		}
 		if lead, bad = decodeLead(packed); bad == nil && lead.chunks == 1 {
 			out.chunk = bytes.Clone(fetch(chunkKey(batch, 0)))
-			bad = nil // it is the record only that is lost
+			_, bad = h.seen(bad), nil // it is the record only that is lost
 		}
 	})
 	if err = errors.Join(err, bad); err != nil || out == nil {
@@ -153,22 +153,22 @@ func (h *history) load(run uint64, first uint32) (r Run, found bool, err error) 
 		}
 		skip += before.body - 1
 	}
-	from := &chunkReader{h: h, hd: rec.heads}
+	chunks := &chunkReader{h: h, hd: rec.heads}
+	var from io.Reader = chunks
 	if rec.heads.chunks == 1 {
-		if from.rest = rec.chunk; from.took(rec.chunk) != nil {
-			h.suspect()
+		if chunks.took(rec.chunk) != nil {
 			return r, true, errLost
 		}
+		from = bytes.NewReader(rec.chunk)
 	}
 	plain := flate.NewReader(from)
 	if _, err = io.CopyN(io.Discard, plain, int64(skip)); err == nil {
 		err = readBody(plain, hd.body-1, first, &r)
 	}
-	if err != nil {
-		h.suspect()
-		return r, true, errors.Join(errDamaged, err)
+	if err != nil && !errors.Is(err, errLost) {
+		err = h.seen(errors.Join(errDamaged, err))
 	}
-	return r, true, nil
+	return r, true, err
 }
 
 // whole reads a batch with its bodies, if heads and bodies have at most limit
