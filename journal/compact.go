@@ -58,10 +58,15 @@ func (k *keeper) compact() (more bool, err error) {
 
 func (k *keeper) beginCompaction() (*compaction, error) {
 	c := &compaction{h: k.m.j.history, path: k.m.j.path(historyName) + newSuffix}
-	if err := errors.Join(k.m.j.at("remove a compaction"), os.Remove(c.path)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+	err := k.m.j.at("remove a compaction")
+	if err == nil {
+		if err = os.Remove(c.path); errors.Is(err, os.ErrNotExist) {
+			err = nil
+		}
 	}
-	err := k.m.j.at("create a compaction")
+	if err == nil {
+		err = k.m.j.at("create a compaction")
+	}
 	if err == nil {
 		c.file, err = openBolt(c.path, true, 0)
 	}

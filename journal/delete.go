@@ -31,6 +31,7 @@ func (j *Journal) Delete(ctx context.Context, runs ...uint64) (n int, err error)
 			return 0, fmt.Errorf("cannot delete run %d (%s): it has not ended", run, h.run.Header.ID)
 		}
 	}
+	defer j.mover.kick() // there may be room to give back
 	for len(runs) > 0 {
 		if err := ctx.Err(); err != nil {
 			return n, err
@@ -72,7 +73,7 @@ func (j *Journal) delete(ctx context.Context, runs []uint64) (n int, err error) 
 			counted[run] = true
 		}
 		// What waits to be moved goes, too; in the history it then would be whole.
-		if l, err := j.mover.left(run); err != nil {
+		if l, err := j.mover.waiting(run); err != nil {
 			return 0, err
 		} else if l.goes {
 			waiting = append(waiting, l)
@@ -106,13 +107,14 @@ func (j *Journal) delete(ctx context.Context, runs []uint64) (n int, err error) 
 		j.mover.ended.remove(l.run)
 		if !counted[l.run] {
 			n++
+			j.stats.deleted.Add(1)
 		}
 	}
 	return n, nil
 }
 
-// left returns what the live file holds of an ended run.
-func (m *mover) left(run uint64) (leaving, error) {
+// waiting returns what the live file holds of an ended run.
+func (m *mover) waiting(run uint64) (leaving, error) {
 	l := leaving{run: run}
 	if !m.ended.has(run) {
 		return l, nil
@@ -140,6 +142,9 @@ func (m *mover) left(run uint64) (leaving, error) {
 // transaction. What remains is written anew; a batch of which nothing remains
 // goes. The caller holds write.
 func (m *mover) remove(hd *heads, gone map[uint64]bool) (n int, err error) {
+	if err := m.settle(); err != nil {
+		return 0, err
+	}
 	h := m.j.history
 	e := new(encoder)
 	scripts := hd.scripts()
@@ -170,6 +175,7 @@ func (m *mover) remove(hd *heads, gone map[uint64]bool) (n int, err error) {
 		return 0, err
 	}
 	h.runs.Add(-int64(n))
+	m.j.stats.deleted.Add(int64(n))
 	return n, nil
 }
 

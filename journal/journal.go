@@ -88,6 +88,7 @@ type Journal struct {
 	amends  atomic.Uint64 // highest number of a replaced summary
 	damaged numberSet
 	scripts nameSet
+	used    nameSet // scripts that were put or named since Open
 	stats   counters
 
 	reporting sync.Mutex

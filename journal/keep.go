@@ -1,9 +1,16 @@
 package journal
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // keepEvery is how often the history is looked after when nothing calls for it.
 const keepEvery = time.Minute
+
+// scrubEvery is how often the history is read through while it is open: damage
+// that leads a search astray shows in no other way.
+const scrubEvery = 24 * time.Hour
 
 // keeper looks after the history. It belongs to the mover's goroutine.
 type keeper struct {
@@ -12,7 +19,9 @@ type keeper struct {
 	more    bool     // look has not come to an end
 	counted bool     // history.runs is right
 
-	calm time.Time // the history is not read through again before
+	scrubbed  time.Time // when it was read through last
+	collected int64     // runs deleted when scripts were collected last, and one
+	calm      time.Time // the history is not read through again before
 
 	pause time.Duration // after a compaction that failed
 	after time.Time     // no further one before
@@ -54,13 +63,23 @@ func (k *keeper) postpone() {
 // look does what is due beside moving runs, a slice of it.
 func (k *keeper) look() (err error) {
 	j := k.m.j
-	if j.unread {
-		j.unread = false
+	if now := time.Now(); k.scrubbed.IsZero() && !j.unread {
+		k.scrubbed = now // Open has read it
+	} else if j.unread || now.Sub(k.scrubbed) >= scrubEvery && j.history.copying == nil {
+		j.unread, k.scrubbed = false, now
 		k.reading = startReading(k.m)
 	}
 	k.more = false
 	if k.more, err = k.retain(); err != nil || k.more {
 		return err
+	}
+	if n := j.stats.deleted.Load() + 1; n != k.collected { // at the start, and when runs are gone
+		if err := k.collect(); errors.Is(err, errDamaged) {
+			j.log.Warn("scripts that no run needs are kept", "error", err)
+		} else if err != nil {
+			return err
+		}
+		k.collected = n
 	}
 	if time.Now().Before(k.after) {
 		return nil

@@ -40,6 +40,7 @@ type mover struct {
 	stuck  []uint64  // runs that could not be read; tried again when the history has been mended
 	since  time.Time // when the slice of work began
 	keep   keeper
+	left   bool // a run was taken from the live file, perhaps not durably; with history.write
 }
 
 func newMover(j *Journal, within time.Duration) *mover {
@@ -266,7 +267,18 @@ func (m *mover) leave(l leaving, done chan<- error) error {
 		m.j.floor = l.run
 		e.putRaw([]byte(keyFloor), binary.BigEndian.AppendUint64(nil, l.run))
 	}
+	m.left = true
 	return m.j.q.add(e, pending{done: done}, Later, nil)
+}
+
+// settle returns when what has left the live file cannot come back. What is
+// removed from the history before that would. The caller holds history.write.
+func (m *mover) settle() error {
+	if !m.left {
+		return nil
+	}
+	m.left = false
+	return m.j.Sync()
 }
 
 // fail makes the journal accept nothing more.

@@ -58,8 +58,7 @@ func (k *keeper) retain() (more bool, err error) {
 	if len(gone) == 0 {
 		return false, nil
 	}
-	n, err := k.m.remove(hd, gone)
-	j.stats.deleted.Add(int64(n))
+	_, err = k.m.remove(hd, gone)
 	k.m.rest()
 	return true, err
 }

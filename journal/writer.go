@@ -42,6 +42,9 @@ func (w *Writer) append(c *Change, done chan<- error, u Urgency) error {
 	if c.Amend != nil || c.End != nil {
 		p.run = c.Run
 	}
+	if c.Start != nil && c.Start.Script != "" {
+		j.used.add(c.Start.Script)
+	}
 	w.enc.change(c, amend)
 	if len(c.Records) > 0 && j.damaged.remove(c.Run) {
 		w.enc.removeRaw(appendPart(nil, c.Run, partDamage))
@@ -63,7 +66,8 @@ func (j *Journal) Sync() error {
 }
 
 // PutScript keeps source under its hash; it becomes durable with the next
-// Commit, before the Change of that Commit. A hash that is known is left as it is.
+// Commit, before the Change of that Commit. A hash that is known is left as it
+// is. A script is kept while the journal is open; after that, while a run names it.
 func (j *Journal) PutScript(hash string, source []byte) error {
 	switch {
 	case hash == "" || len(hash) > maxID:
@@ -71,6 +75,7 @@ func (j *Journal) PutScript(hash string, source []byte) error {
 	case len(source) > maxData:
 		return errors.New("cannot keep a script: it is too long")
 	}
+	j.used.add(hash)
 	if !j.scripts.add(hash) {
 		return j.Err()
 	}
