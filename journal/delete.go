@@ -104,7 +104,7 @@ func (j *Journal) delete(ctx context.Context, runs []uint64) (n int, err error) 
 		if err := <-done; err != nil {
 			return n, err
 		}
-		j.mover.ended.remove(l.run)
+		j.mover.ended.remove(l.run, l.times)
 		if !counted[l.run] {
 			n++
 			j.stats.deleted.Add(1)
@@ -115,8 +115,8 @@ func (j *Journal) delete(ctx context.Context, runs []uint64) (n int, err error) 
 
 // waiting returns what the live file holds of an ended run.
 func (m *mover) waiting(run uint64) (leaving, error) {
-	l := leaving{run: run}
-	if !m.ended.has(run) {
+	l := leaving{run: run, times: m.ended.times(run)}
+	if l.times == 0 {
 		return l, nil
 	}
 	var f found
@@ -206,11 +206,8 @@ func (m *mover) unindex(e *encoder, r *head) error {
 // summaries stay.
 func (m *mover) rewrite(e *encoder, hd *heads, kept []head, gone map[uint64]bool) error {
 	g := &m.gather
-	if g.pack == nil {
-		var err error
-		if g.pack, err = newPacker(); err != nil {
-			return err
-		}
+	if err := g.packs(); err != nil {
+		return err
 	}
 	_, bodies, err := m.j.history.whole(hd.batch, maxBody)
 	if err != nil && !errors.Is(err, errDamaged) && !errors.Is(err, errLost) {

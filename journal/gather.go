@@ -31,6 +31,7 @@ type leaving struct {
 	goes  bool
 	moved bool // its record goes to the history
 	stays bool // it cannot be read, or is too long
+	times int  // how often it had been added to the runs that wait
 }
 
 // found is what was read of a run in the live file.
@@ -51,6 +52,9 @@ func (g *gatherer) begin() error {
 	h := g.m.j.history
 	g.enc.reset()
 	g.none()
+	if err := g.packs(); err != nil {
+		return err
+	}
 	if g.dirty {
 		if err := h.look(); err != nil {
 			return err
@@ -69,6 +73,14 @@ func (g *gatherer) begin() error {
 		g.size += hd.runs[i].size()
 	}
 	return nil
+}
+
+// packs makes the packer, once.
+func (g *gatherer) packs() (err error) {
+	if g.pack == nil {
+		g.pack, err = newPacker()
+	}
+	return err
 }
 
 func (g *gatherer) none() { g.batch, g.runs, g.bodies, g.size = 0, g.runs[:0], g.bodies[:0], 0 }

@@ -84,7 +84,16 @@ func (h *history) last(table byte) (n uint64, err error) {
 
 // seen passes err on. An error of damage calls for the history to be mended.
 func (h *history) seen(err error) error {
-	if err != nil && (errors.Is(err, errDamaged) || h.file.broken.Load()) {
+	if err != nil && errors.Is(err, errDamaged) {
+		h.suspect()
+	}
+	return err
+}
+
+// used is seen after a use of the file, which may have broken bbolt. The caller
+// holds mu.
+func (h *history) used(err error) error {
+	if err != nil && h.file.broken.Load() {
 		h.suspect()
 	}
 	return err
@@ -108,14 +117,14 @@ func (h *history) Get(key []byte) ([]byte, error) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	value, err := h.file.Get(key)
-	return value, h.seen(err)
+	return value, h.used(err)
 }
 
 // Scan is that of the store.
 func (h *history) Scan(from, to []byte, f func(key, value []byte) bool) error {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return h.seen(h.file.Scan(from, to, f))
+	return h.used(h.file.Scan(from, to, f))
 }
 
 // Back is Scan from the highest key below to downwards.
@@ -140,7 +149,7 @@ func (h *history) Back(from, to []byte, f func(key, value []byte) bool) error {
 func (h *history) view(f func(b *bbolt.Bucket)) error {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return h.seen(h.file.view(f))
+	return h.used(h.file.view(f))
 }
 
 // Commit commits what enc holds. The caller holds write.
@@ -150,15 +159,15 @@ func (h *history) Commit(enc *encoder) error {
 	}
 	last, err := h.lastCommit()
 	if err != nil {
-		return h.seen(err)
+		return err
 	}
 	// Grows with each commit of the file, also after another has taken its place.
 	ops := sealAll(make([]op, 0, len(enc.ops)), enc.buf, enc.ops, h.base+last+1)
 	h.mu.RLock()
-	err = h.over.Commit(ops)
+	err = h.used(h.over.Commit(ops))
 	h.mu.RUnlock()
 	if err != nil {
-		return h.seen(err)
+		return err
 	}
 	h.commits.Add(1)
 	if h.copying != nil {
@@ -183,7 +192,8 @@ func (h *history) swap(file *boltStore, base uint64) error {
 func (h *history) lastCommit() (uint64, error) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return h.file.lastCommit()
+	n, err := h.file.lastCommit()
+	return n, h.used(err)
 }
 
 func (h *history) pageBytes() int64 {

@@ -24,7 +24,7 @@ const (
 type mover struct {
 	j      *Journal
 	within time.Duration
-	ended  numberSet // runs with something in the live file that belongs to the history
+	ended  waitSet // runs with something in the live file that belongs to the history
 
 	mu    sync.Mutex
 	order []uint64 // they, as they came
@@ -197,11 +197,6 @@ func noRoom(err error) bool {
 // move moves the first of runs, as many as make a transaction, and returns how many.
 func (m *mover) move(runs []uint64) (n int, err error) {
 	g, h := &m.gather, m.j.history
-	if g.pack == nil {
-		if g.pack, err = newPacker(); err != nil {
-			return 0, err
-		}
-	}
 	h.write.Lock()
 	defer h.write.Unlock()
 	if err := g.begin(); err != nil {
@@ -216,7 +211,9 @@ func (m *mover) move(runs []uint64) (n int, err error) {
 			continue // its end, and a summary that replaced it soon after
 		}
 		met[run] = true
+		times := m.ended.times(run)
 		l, err := g.run(run)
+		l.times = times
 		if err != nil {
 			g.dirty = true
 			return 0, fmt.Errorf("cannot move run %d to the history: %w", run, err)
@@ -227,7 +224,7 @@ func (m *mover) move(runs []uint64) (n int, err error) {
 		case l.stays:
 			m.stuck = append(m.stuck, l.run)
 		default:
-			m.ended.remove(l.run)
+			m.ended.remove(l.run, l.times)
 		}
 		if l.moved {
 			moved++
@@ -241,7 +238,7 @@ func (m *mover) move(runs []uint64) (n int, err error) {
 	}
 	h.runs.Add(moved)
 	for _, l := range gone {
-		m.ended.remove(l.run)
+		m.ended.remove(l.run, l.times)
 		if err := m.leave(l, nil); err != nil {
 			return 0, fmt.Errorf("cannot take run %d from the live file: %w", l.run, err)
 		}

@@ -26,10 +26,10 @@ func TestFullDiskWhileMoving(t *testing.T) {
 				continue
 			}
 			synctest.Test(t, func(t *testing.T) {
-				var full atomic.Bool
+				var full, healed atomic.Bool
 				f := &faulty{after: at%2 == 0}
 				f.fail = func(n int) error {
-					if n == at {
+					if n == at && !healed.Load() {
 						full.Store(true)
 					}
 					if full.Load() {
@@ -68,10 +68,8 @@ func TestFullDiskWhileMoving(t *testing.T) {
 					}
 					commit(t, j, begin(100+uint64(at), "others go on"))
 				}
+				healed.Store(true)
 				full.Store(false)
-				f.mu.Lock()
-				f.fail = nil
-				f.mu.Unlock()
 				time.Sleep(2 * time.Minute)
 				j.mover.kick()
 				synctest.Wait()
