@@ -210,8 +210,8 @@ func (m *mover) rewrite(e *encoder, hd *heads, kept []head, gone map[uint64]bool
 		return err
 	}
 	_, bodies, err := m.j.history.whole(hd.batch, maxBody)
-	if err != nil && !errors.Is(err, errDamaged) && !errors.Is(err, errLost) {
-		return err
+	if err != nil && !errors.Is(err, errLost) {
+		return err // when it has been mended, what is lost is known
 	}
 	g.pack.begin(hd.batch, e)
 	if bodies == nil {

@@ -122,6 +122,8 @@ func (k *keeper) heal() error {
 	}
 	h.write.Lock()
 	defer h.write.Unlock()
+	k.drop()
+	k.counted = false
 	in, err := inspectFile(h.path, nil)
 	if err != nil {
 		return fmt.Errorf("cannot read %s through: %w", historyName, err)

@@ -198,7 +198,14 @@ func (h *history) whole(batch uint64, limit uint64) (*heads, []byte, error) {
 	}
 	bodies, err := io.ReadAll(io.LimitReader(h.unfold(hd), int64(limit)+1))
 	if err == nil && uint64(len(bodies)) != size-lead.plain {
-		err = errDamaged
+		err = errLost
 	}
-	return hd, bodies, h.seen(err)
+	var corrupt flate.CorruptInputError
+	if errors.As(err, &corrupt) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errLost // each chunk is sound, and they are not those of the heads
+	}
+	if err != nil {
+		return nil, nil, h.seen(err)
+	}
+	return hd, bodies, nil
 }
