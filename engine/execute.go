@@ -269,7 +269,7 @@ func (r *Run) close(st endState) {
 		r.eng.cfg.Log.Error("cannot close the record of a run", "run", r.head.id, "error", err)
 		return
 	}
-	c.End, c.Essential = summary, true
+	c.End, c.Terms, c.Essential = summary, termsOf(&info), true
 	if err := r.commit(c); err != nil {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"holdfast/engine/value"
+	"holdfast/journal"
 )
 
 // header is what a run is started with, and never changes.
@@ -23,7 +24,7 @@ type header struct {
 	safeState []SafeWrite
 }
 
-// encode keeps everything but id and created, which the journal's Header has.
+// encode keeps everything but id, created and hash, which the journal's Header has.
 func (h *header) encode() ([]byte, error) {
 	safe := make([]any, 0, len(h.safeState))
 	for _, s := range h.safeState {
@@ -34,13 +35,14 @@ func (h *header) encode() ([]byte, error) {
 		deadline = h.deadline.UnixMilli()
 	}
 	return value.Encode(value.NewMap(
-		"workflow", h.workflow, "hash", h.hash, "inputs", h.inputs, "deadline", deadline, "dedup", h.dedup,
+		"workflow", h.workflow, "inputs", h.inputs, "deadline", deadline, "dedup", h.dedup,
 		"partition", h.partition, "priority", h.priority, "commands", int(h.commands), "power_loss", int(h.powerLoss), "safe_state", safe))
 }
 
-func decodeHeader(id string, created time.Time, data []byte) (header, error) {
-	h := header{id: id, created: created}
-	v, err := value.Decode(data)
+func decodeHeader(jh journal.Header) (header, error) {
+	id := jh.ID
+	h := header{id: id, created: jh.Created, hash: jh.Script}
+	v, err := value.Decode(jh.Data)
 	if err != nil {
 		return h, fmt.Errorf("cannot read the header of run %s: %w", id, err)
 	}
@@ -48,7 +50,7 @@ func decodeHeader(id string, created time.Time, data []byte) (header, error) {
 	if !ok {
 		return h, fmt.Errorf("cannot read the header of run %s: it is a %T", id, v)
 	}
-	h.workflow, h.hash, h.dedup, h.partition = textIn(m, "workflow"), textIn(m, "hash"), textIn(m, "dedup"), textIn(m, "partition")
+	h.workflow, h.dedup, h.partition = textIn(m, "workflow"), textIn(m, "dedup"), textIn(m, "partition")
 	h.priority, h.commands, h.powerLoss = int(numberIn(m, "priority")), CommandMode(numberIn(m, "commands")), PowerLoss(numberIn(m, "power_loss"))
 	if ms := numberIn(m, "deadline"); ms != 0 {
 		h.deadline = time.UnixMilli(ms).UTC()

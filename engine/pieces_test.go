@@ -124,12 +124,12 @@ func TestHeaderRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := decodeHeader(h.id, h.created, data)
+		back, err := decodeHeader(journal.Header{ID: h.id, Created: h.created, Script: h.hash, Data: data})
 		if err != nil || !reflect.DeepEqual(back, h) {
 			t.Errorf("%+v came back as %+v, %v", h, back, err)
 		}
 		for n := range data {
-			if _, err := decodeHeader("a", created, data[:n]); err == nil && n > 0 {
+			if _, err := decodeHeader(journal.Header{ID: "a", Created: created, Data: data[:n]}); err == nil && n > 0 {
 				t.Errorf("the first %d bytes were taken", n)
 			}
 		}

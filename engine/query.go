@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -75,22 +76,24 @@ func (e *Engine) Runs(ctx context.Context, f Filter) ([]RunInfo, error) {
 	}
 	_ = e.journal.Sync() // as in Show: a journal that has failed is said in Health
 	ended := 0
-	take := func(h journal.Header, summary []byte) bool {
+	take := func(r journal.EndedRun) bool {
+		h := r.Header
 		if nums[h.ID] {
 			return true
 		}
-		i, err := decodeSummary(summary)
-		if err != nil { // it costs this run, not the list
-			i = RunInfo{ID: h.ID, Status: Error, State: isa88.Error, CreatedAt: h.Created, Error: &RunError{Type: "RecordUnreadable", Message: err.Error()}}
+		i, err := decodeSummary(r.Summary)
+		if err = cmp.Or(r.Err, err); err != nil { // it costs this run, not the list
+			i = RunInfo{ID: cmp.Or(h.ID, fmt.Sprintf("#%d", h.Run)), Status: Error, State: isa88.Error, CreatedAt: h.Created, Error: &RunError{Type: "RecordUnreadable", Message: err.Error()}}
 		}
-		if f.matches(i) {
+		if r.Err != nil || f.matches(i) { // what it was is not known
 			out = append(out, i)
 			ended++
 		}
-		return ended < f.Limit && (f.Since.IsZero() || !h.Created.Before(f.Since))
+		return ended < f.Limit && (f.Since.IsZero() || r.Err != nil || !h.Created.Before(f.Since))
 	}
 	if f.Status == "" || f.Status.Ended() { // else none of the history is asked for
-		if err := e.journal.Ended(0, take); err != nil {
+		err := e.listEnded(ctx, f, take)
+		if err != nil {
 			return nil, problem(Unavailable, "cannot list ended runs: %v", err)
 		}
 	}
@@ -98,6 +101,14 @@ func (e *Engine) Runs(ctx context.Context, f Filter) ([]RunInfo, error) {
 		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
 	})
 	return out[:min(len(out), f.Limit)], nil
+}
+
+// listEnded calls take with the ended runs that f may want, newest first.
+func (e *Engine) listEnded(ctx context.Context, f Filter, take func(journal.EndedRun) bool) error {
+	if term := f.term(); term != "" {
+		return e.journal.EndedBy(ctx, term, 0, take)
+	}
+	return e.journal.Ended(ctx, 0, take)
 }
 
 func (f *Filter) matches(i RunInfo) bool {

@@ -47,11 +47,11 @@ func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
 		e.alarm("", "journal: "+s)
 	}
 	if err == nil {
-		err = e.journal.Ended(0, func(h journal.Header, _ []byte) bool {
+		err = e.journal.Ended(ctx, 0, func(r journal.EndedRun) bool {
 			e.mu.Lock()
 			defer e.mu.Unlock()
-			e.lastID = later(e.lastID, idTime(h.ID, h.Created))
-			return false // the newest is enough
+			e.lastID = later(e.lastID, idTime(r.Header.ID, r.Header.Created))
+			return r.Err != nil // the newest that can be read is enough
 		})
 	}
 	if err != nil {
@@ -70,7 +70,7 @@ func later(a, b time.Time) time.Time {
 // revive makes a live run of what the journal has of it. What cannot be read
 // is the run's own misfortune: it will be HELD.
 func (e *Engine) revive(run journal.Run, programs map[string]Workflow) *Run {
-	h, err := decodeHeader(run.Header.ID, run.Header.Created, run.Header.Data)
+	h, err := decodeHeader(run.Header)
 	r := e.newRun(run.Header.Run, h)
 	r.resumed, r.status, r.state, r.badRec = true, Enqueued, isa88.Starting, err
 	if err == nil {

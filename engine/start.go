@@ -50,7 +50,7 @@ func (e *Engine) Start(ctx context.Context, q StartRequest) (Started, error) {
 	}
 	r := e.newRun(e.journal.NextRun(), h)
 	r.wf, r.status, r.state = wf, Enqueued, isa88.Starting
-	if err := r.log.Commit(journal.Change{Run: r.num, Start: &journal.Header{Run: r.num, ID: h.id, Created: h.created, Data: data}}); err != nil {
+	if err := r.log.Commit(journal.Change{Run: r.num, Start: &journal.Header{Run: r.num, ID: h.id, Created: h.created, Script: h.hash, Data: data}}); err != nil {
 		r.cancel(context.Canceled)
 		return Started{}, problem(Unavailable, "cannot start %s: %v", q.Workflow, err)
 	}
@@ -214,7 +214,7 @@ func (e *Engine) ended(h *header) (existing string, err error) {
 	if err != nil {
 		return "", problem(Unavailable, "cannot start %s: %v", h.workflow, err)
 	}
-	head, err := decodeHeader(old.Header.ID, old.Header.Created, old.Header.Data)
+	head, err := decodeHeader(old.Header)
 	if err != nil {
 		return "", problem(Unavailable, "cannot start %s: %v", h.workflow, err)
 	}

@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -155,14 +157,14 @@ func apply(b *bbolt.Bucket, o op) error {
 	return nil
 }
 
-// reading is a state of the file that is being read; read must be called once.
-type reading struct {
+// readTx is a state of the file that is being read; read must be called once.
+type readTx struct {
 	s  *boltStore
 	tx *bbolt.Tx
 }
 
 // begin begins to read the newest state.
-func (s *boltStore) begin() (r reading, err error) {
+func (s *boltStore) begin() (r readTx, err error) {
 	err = s.guard(func() error {
 		r.s = s
 		r.tx, err = s.db.Begin(false)
@@ -182,7 +184,7 @@ func (s *boltStore) readError(err error) error {
 }
 
 // read calls f with the bucket, and ends the reading.
-func (r reading) read(f func(b *bbolt.Bucket)) error {
+func (r readTx) read(f func(b *bbolt.Bucket)) error {
 	return r.s.readError(r.s.guard(func() (err error) {
 		defer func() { err = errors.Join(err, r.tx.Rollback()) }()
 		b := r.tx.Bucket([]byte(bucketName))
@@ -221,7 +223,13 @@ func (s *boltStore) Scan(from, to []byte, f func(key, value []byte) bool) error 
 // noRoom reports whether a commit failed for want of room, and nothing of it
 // is in the file: on the device, in a quota, within the file's own bound.
 func noRoom(err error) bool {
-	return disk.Full(err) || errors.Is(err, berrors.ErrMaxSizeReached)
+	if err == nil {
+		return false
+	}
+	// bbolt gives the cause of a failed resize as text only.
+	text := err.Error()
+	return disk.Full(err) || errors.Is(err, ErrNoRoom) || errors.Is(err, berrors.ErrMaxSizeReached) ||
+		strings.Contains(text, syscall.ENOSPC.Error()) || strings.Contains(text, syscall.EDQUOT.Error())
 }
 
 // lastCommit returns the number of the newest transaction.

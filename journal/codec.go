@@ -19,6 +19,8 @@ const (
 	maxID    = 512
 	maxTable = 32
 	maxData  = 64 << 20
+	maxTerms = 8
+	maxTerm  = 128
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -58,6 +60,7 @@ func appendBytes(b, data []byte) []byte {
 func appendHeader(b []byte, h *Header) []byte {
 	b = appendTime(b, h.Created)
 	b = append(binary.AppendUvarint(b, uint64(len(h.ID))), h.ID...)
+	b = append(binary.AppendUvarint(b, uint64(len(h.Script))), h.Script...)
 	return append(b, h.Data...)
 }
 
@@ -152,6 +155,7 @@ func decodeHeader(run uint64, payload []byte) (Header, error) {
 	d := decoder{b: payload}
 	h := Header{Run: run, Created: d.time()}
 	h.ID = string(d.bytes())
+	h.Script = string(d.bytes())
 	h.Data = d.rest()
 	return h, d.err()
 }
@@ -210,12 +214,23 @@ func (c *Change) check() error {
 		return fmt.Errorf("cannot append a change of run %d: its header is of run %d", c.Run, h.Run)
 	case h != nil && (h.ID == "" || len(h.ID) > maxID):
 		return fmt.Errorf("cannot start run %d: its id has %d bytes, allowed are 1 to %d", c.Run, len(h.ID), maxID)
+	case h != nil && len(h.Script) > maxID:
+		return fmt.Errorf("cannot start run %d: the hash of its script has %d bytes, allowed are %d", c.Run, len(h.Script), maxID)
+	case len(c.Terms) > 0 && c.End == nil:
+		return fmt.Errorf("cannot append a change of run %d: terms go with its end", c.Run)
+	case len(c.Terms) > maxTerms:
+		return fmt.Errorf("cannot end run %d: it has %d terms, allowed are %d", c.Run, len(c.Terms), maxTerms)
 	case h != nil && big(h.Data), big(c.End), big(c.Amend):
 		return fmt.Errorf("cannot append a change of run %d: header or summary is longer than %d bytes", c.Run, maxData)
 	}
 	for i := range c.Records {
 		if big(c.Records[i].Data) {
 			return fmt.Errorf("cannot append record %d of run %d: it is longer than %d bytes", c.Records[i].Seq, c.Run, maxData)
+		}
+	}
+	for _, term := range c.Terms {
+		if term == "" || len(term) > maxTerm || strings.IndexByte(term, 0) >= 0 {
+			return fmt.Errorf("cannot end run %d: term %.40q: allowed are 1 to %d bytes other than 0", c.Run, term, maxTerm)
 		}
 	}
 	for i := range c.Inbox {

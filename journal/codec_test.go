@@ -16,13 +16,15 @@ func decodeAny(key, value []byte) (any, error) {
 	}
 	run, part, ok := splitRunKey(key)
 	switch {
-	case !ok && len(key) == 9 && key[0] == tableBlob:
+	case !ok && len(key) == 9 && key[0] == tableHeads:
+		return decodeHeads(run, payload)
+	case !ok && len(key) == 13 && key[0] == tableBodies:
 		var r Run
-		err := unpack(payload, &r)
+		err := readBody(bytes.NewReader(payload), uint64(len(payload)), 0, &r)
 		return r, err
 	case !ok && len(key) == 9 && key[0] == tableEnded:
-		h, summary, err := decodeEnded(run, payload)
-		return []any{h, summary}, err
+		_, summary, err := decodeEndedEntry(payload)
+		return summary, err
 	case !ok:
 		return payload, nil
 	case part == partHeader:
@@ -31,6 +33,8 @@ func decodeAny(key, value []byte) (any, error) {
 		return decodeRecord(key, payload)
 	case part == partMessage:
 		return decodeMessage(key, payload)
+	case part == partEnd:
+		return decodeEnd(payload)
 	}
 	return payload, nil
 }
@@ -75,21 +79,37 @@ func FuzzCodec(f *testing.F) {
 		if !reflect.DeepEqual(got.run, want) || !bytes.Equal(got.amended, want.End) {
 			t.Fatalf("got  %+v\nwant %+v", got.run, want)
 		}
+		f := found{}
+		for _, o := range sealAll(nil, e.buf, e.ops, number) {
+			if o.key[0] != tableID {
+				if err := f.add(o.key, o.value); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		plain := f.body.end(f.plain)
+		back := Run{Header: want.Header, End: want.End}
+		if err := readBody(bytes.NewReader(plain), uint64(len(plain)), 0, &back); err != nil || !reflect.DeepEqual(back, want) {
+			t.Fatalf("unpacked: %v\ngot  %+v\nwant %+v", err, back, want)
+		}
 		p, err := newPacker()
 		if err != nil {
 			t.Fatal(err)
 		}
-		blob, err := p.pack(&want)
-		if err != nil {
+		e.reset()
+		p.begin(3, &e)
+		r := head{run: run, header: f.header, end: f.end, body: uint64(len(plain)) + 1}
+		if err := errors.Join(p.add(plain), p.finish([]head{r})); err != nil {
 			t.Fatal(err)
 		}
-		back := Run{Header: want.Header, End: want.End}
-		if err := unpack(blob, &back); err != nil || !reflect.DeepEqual(back, want) {
-			t.Fatalf("unpacked: %v\ngot  %+v\nwant %+v", err, back, want)
-		}
-		h, summary, err := decodeEnded(run, appendEnded(nil, &want.Header, want.End))
-		if err != nil || !reflect.DeepEqual(h, want.Header) || !bytes.Equal(summary, want.End) {
-			t.Fatalf("ended: %+v %q %v", h, summary, err)
+		for _, o := range sealAll(nil, e.buf, e.ops, number) {
+			if o.key[0] != tableHeads {
+				continue
+			}
+			hd, err := decodeHeads(3, o.value[sealLen:])
+			if err != nil || len(hd.runs) != 1 || !reflect.DeepEqual(hd.runs[0], r) {
+				t.Fatalf("heads: %+v, %v; want %+v", hd, err, r)
+			}
 		}
 	})
 }
@@ -97,7 +117,8 @@ func FuzzCodec(f *testing.F) {
 // No bytes make the decoders panic, even with a CRC that holds.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte("r\x00\x00\x00\x00\x00\x00\x00\x01\x01\x00\x00\x00\x01\x01"), []byte("\x01\x02xyz"))
-	f.Add([]byte("b\x00\x00\x00\x00\x00\x00\x00\x01"), []byte("\x05\x00\xff\xff\xff\xff\x0f"))
+	f.Add([]byte("h\x00\x00\x00\x00\x00\x00\x00\x01"), []byte("\x01\x01\x05\x00\x00\x00\x00\xff\xff\xff\xff\x0f"))
+	f.Add([]byte("b\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00"), []byte("\x05\x00\xff\xff\xff\xff\x0f"))
 	f.Add([]byte("e\x00\x00\x00\x00\x00\x00\x00\x01"), []byte("\xff\xff\xff\xff\x0f"))
 	f.Fuzz(func(t *testing.T, key, payload []byte) {
 		if len(key) == 0 {

@@ -20,8 +20,8 @@ import (
 
 var errCrash = errors.New("crash")
 
-// history returns the changes of a few runs, all kinds of them, interleaved.
-func history() []Change {
+// lives returns the changes of a few runs, all kinds of them, interleaved.
+func lives() []Change {
 	var out []Change
 	for run := uint64(1); run <= 4; run++ {
 		out = append(out, begin(run, fmt.Sprint("run", run)))
@@ -82,6 +82,15 @@ func model(changes []Change) map[uint64]Run {
 	return runs
 }
 
+// noise is what no compressor makes shorter.
+func noise(rng *rand.Rand, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(rng.Uint32())
+	}
+	return b
+}
+
 // sortRun puts records and messages in the order of their keys.
 func sortRun(r *Run) {
 	slices.SortFunc(r.Records, func(a, b Record) int {
@@ -114,10 +123,10 @@ func same(t *testing.T, j *Journal, want map[uint64]Run) {
 		}
 		return nil
 	})
-	err = errors.Join(err, j.Ended(0, func(h Header, summary []byte) bool {
+	err = errors.Join(err, j.Ended(t.Context(), 0, func(e EndedRun) bool {
 		ended++
-		if string(want[h.Run].End) != string(summary) {
-			t.Errorf("run %d has summary %q, want %q", h.Run, summary, want[h.Run].End)
+		if e.Err != nil || string(want[e.Header.Run].End) != string(e.Summary) {
+			t.Errorf("run %d has summary %q, want %q, %v", e.Header.Run, e.Summary, want[e.Header.Run].End, e.Err)
 		}
 		return true
 	}))
@@ -139,7 +148,7 @@ func same(t *testing.T, j *Journal, want map[uint64]Run) {
 // After a crash at any Change, exactly those before it are there.
 func TestCrashAtEachChange(t *testing.T) {
 	t.Parallel()
-	changes := history()
+	changes := lives()
 	for k := 0; k <= len(changes); k++ {
 		for _, barrier := range []bool{false, true} {
 			j := open(t, Options{MoveWithin: time.Microsecond, BeforeAppend: func(n uint64, _ Change) error {
@@ -183,11 +192,12 @@ func TestCrashAtEachChange(t *testing.T) {
 // run whole, and the next journal ends the move.
 func TestCrashWhileMoving(t *testing.T) {
 	t.Parallel()
-	changes := history()
-	// A run so long that it leaves the live file in several parts.
+	changes := lives()
+	// A run so long that it has a batch of its own, and several chunks.
+	rng := rand.New(rand.NewPCG(5, 6))
 	long := begin(4, "run4")
-	for seq := range uint32(10 * moveKeys) {
-		long.Records = append(long.Records, Record{Seq: 100 + seq, Count: 1, Time: epoch, Data: []byte("x")})
+	for seq := range uint32(1200) {
+		long.Records = append(long.Records, Record{Seq: 100 + seq, Count: 1, Time: epoch, Data: noise(rng, 2000)})
 	}
 	changes = append(changes, long, Change{Run: 4, End: []byte("four")})
 	want := model(changes)

@@ -195,26 +195,38 @@ func TestDamage(t *testing.T) {
 			return b
 		}},
 	} {
-		for _, file := range []string{liveName, historyName} {
-			t.Run(file+" "+kind.name, func(t *testing.T) {
+		for _, where := range []string{liveName, historyName, "large " + historyName} {
+			t.Run(where+" "+kind.name, func(t *testing.T) {
 				t.Parallel()
-				rng := rand.New(rand.NewPCG(11, uint64(len(kind.name))))
+				rng := rand.New(rand.NewPCG(11, uint64(len(kind.name)+len(where))))
+				// One that is large is looked at quickly, and read through in the background.
+				file, large := strings.CutPrefix(where, "large ")
 				var seen tally
 				in := len(sp.files[file])
 				dir := memoryDir(t)
-				for i := range max(kind.cases/fewer, 5) {
+				for i := range cases(kind.cases) {
 					dir := filepath.Join(dir, fmt.Sprint(i))
 					damaged := kind.do(rng, bytes.Clone(sp.files[file]), in)
-					sp.try(t, dir, file, damaged, i%4 == 0, &seen)
+					sp.try(t, dir, file, damaged, large, i, &seen)
 					if t.Failed() {
 						t.Fatalf("case %d", i)
 					}
 				}
 				t.Logf("%d cases: %d without effect, %d mended with nothing lost; runs: %d hurt, %d lost, worst case %d",
-					max(kind.cases/fewer, 5), seen.harmless, seen.mended, seen.hurt, seen.lost, seen.worst)
+					cases(kind.cases), seen.harmless, seen.mended, seen.hurt, seen.lost, seen.worst)
 			})
 		}
 	}
+}
+
+// longVariable makes the tests of damage and of crashes take many more cases.
+const longVariable = "JOURNAL_TEST_LONG"
+
+func cases(n int) int {
+	if os.Getenv(longVariable) == "" {
+		n /= 2
+	}
+	return max(n/fewer, 5)
 }
 
 // memoryDir returns a folder in memory where there is one: syncing thousands of
@@ -235,9 +247,8 @@ func memoryDir(t *testing.T) string {
 
 type tally struct{ harmless, mended, hurt, lost, worst int }
 
-// try opens a journal of which one file is as given; again says whether to look
-// once more at what was mended.
-func (sp *specimen) try(t *testing.T, dir, file string, damaged []byte, again bool, seen *tally) {
+// try opens a journal of which one file is as given.
+func (sp *specimen) try(t *testing.T, dir, file string, damaged []byte, large bool, i int, seen *tally) {
 	t.Helper()
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -250,7 +261,12 @@ func (sp *specimen) try(t *testing.T, dir, file string, damaged []byte, again bo
 			t.Fatal(err)
 		}
 	}
-	j, err := Open(dir, Options{MoveWithin: time.Hour})
+	again := i%4 == 0 // to look once more at what was mended
+	o := Options{MoveWithin: time.Hour}
+	if large {
+		o.tests.large = 1
+	}
+	j, err := Open(dir, o)
 	if err != nil {
 		t.Errorf("cannot open: %v", err)
 		return
@@ -266,6 +282,17 @@ func (sp *specimen) try(t *testing.T, dir, file string, damaged []byte, again bo
 			t.Error(err)
 		}
 	}()
+	early := make(map[uint64]bool) // read otherwise than it should be, while nobody knew
+	if large {
+		for run, want := range sp.truth {
+			if got, err := j.Load(run); i%8 == 0 && err == nil && !reflect.DeepEqual(got, want) {
+				early[run] = true
+			}
+		}
+		for !j.history.read.Load() || j.history.doubted.Load() {
+			<-time.After(50 * time.Microsecond)
+		}
+	}
 	report := j.Report()
 	named := make(map[uint64]Damage)
 	for _, d := range report.Damaged {
@@ -274,8 +301,17 @@ func (sp *specimen) try(t *testing.T, dir, file string, damaged []byte, again bo
 	traceless := strings.Contains(strings.Join(report.Sentences, "\n"), "without trace")
 	hurt, lost := 0, 0
 	for run, want := range sp.truth {
-		got, err := j.Load(run)
 		d, isNamed := named[run]
+		if early[run] && !isNamed {
+			t.Errorf("run %d was read, otherwise than it was, and is not named", run)
+		}
+		if file == liveName && want.End != nil && i%8 > 0 {
+			continue // the history is as it was
+		}
+		got, err := j.Load(run)
+		if file == historyName && want.End == nil && (err != nil || !reflect.DeepEqual(got, want)) {
+			t.Errorf("run %d lives, and is hurt by damage in the history: %v", run, err)
+		}
 		switch {
 		case err == nil && reflect.DeepEqual(got, want):
 			continue

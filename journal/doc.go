@@ -15,9 +15,15 @@
 // durable is not known until the file is opened again. Reads see everything that
 // was appended before them.
 //
-// Live runs lie in journal.db, which stays small; the record of a run that has
-// ended moves to history.db in the background. Open reads the files through
-// before it uses them. Damage costs the entries that it hit and puts their runs
-// into the Report; it never ends the process, and nothing whose CRC does not
-// hold is given out. FORMAT.md describes every byte.
+// Live runs lie in journal.db, which stays small; a run that has ended moves to
+// history.db in the background, in batches, while nobody waits for the disk, or
+// before too much has gathered. Lists of ended runs go by number or by term;
+// Delete and Retention remove them, and the file is made smaller when most of
+// it is free. While the disk is full runs stay in journal.db (Stats says so).
+//
+// Open reads the files through before it uses them; a long history that was
+// closed in order is read through in the background, and again each day. Damage
+// costs the entries that it hit and puts their runs into the Report; it never
+// ends the process, and nothing whose CRC does not hold is given out. A damaged
+// history is mended while it is in use. FORMAT.md describes every byte.
 package journal

@@ -1,6 +1,9 @@
 package journal
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"time"
+)
 
 // opSize is the shape of one operation within an encoded run of bytes: its
 // key, then its value.
@@ -116,17 +119,17 @@ func (e *encoder) change(c *Change, amend uint64) {
 		e.put()
 	}
 	if c.End != nil {
-		e.summary(c.End, func(b []byte) []byte { return appendPart(b, c.Run, partEnd) })
+		e.key()
+		e.buf = appendPart(e.buf, c.Run, partEnd)
+		e.value()
+		e.buf = append(appendEndBegin(e.buf, time.Now(), c.Terms), c.End...)
+		e.put()
 	}
 	if c.Amend != nil {
-		e.summary(c.Amend, func(b []byte) []byte { return appendNumbered(b, c.Run, partAmend, amend) })
+		e.key()
+		e.buf = appendNumbered(e.buf, c.Run, partAmend, amend)
+		e.value()
+		e.buf = append(e.buf, c.Amend...)
+		e.put()
 	}
-}
-
-func (e *encoder) summary(summary []byte, key func([]byte) []byte) {
-	e.key()
-	e.buf = key(e.buf)
-	e.value()
-	e.buf = append(e.buf, summary...)
-	e.put()
 }

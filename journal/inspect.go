@@ -98,6 +98,11 @@ func newInspection(f *os.File, visit func(key, value []byte)) (*inspection, erro
 
 func (in *inspection) run() {
 	in.metas()
+	in.follow()
+}
+
+// follow goes on from the metas.
+func (in *inspection) follow() {
 	if in.rootless {
 		in.lose(nil, nil)
 		return

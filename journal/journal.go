@@ -49,8 +49,16 @@ type Options struct {
 	SoonWithin, LaterWithin time.Duration
 
 	// MoveWithin bounds how long the record of a run that has ended stays in
-	// the live file. Zero: 1 s.
+	// the live file; 256 of them leave it at once. Zero: 10 s.
 	MoveWithin time.Duration
+
+	// Retention bounds what is kept of runs that have ended.
+	Retention Retention
+
+	// OnDamage is called, in the background, when damage was found in the
+	// history while the journal is open, with all that is known then. It must
+	// not close the journal.
+	OnDamage func(Report)
 
 	// MaxBytes bounds the size of journal.db: a clean error before the disk is
 	// full. Zero: no bound.
@@ -74,6 +82,7 @@ type Options struct {
 	wrap       func(name string, s store) store // tests: a store that fails or is slow
 	beforeDown func(ops []op) error             // tests: the log's checkpoints fail
 	folder     disk.Folder                      // tests: the files of the journal's own
+	tests      historyTests
 }
 
 // Journal is open between Open and Close. Its methods may be called by any
@@ -86,9 +95,10 @@ type Journal struct {
 	log    *slog.Logger
 	lock   *os.File
 
-	live, history         store
-	logged                *logStore  // live, with the log
-	liveFile, historyFile *boltStore // below them
+	live     store
+	logged   *logStore  // live, with the log
+	liveFile *boltStore // below it
+	history  *history
 
 	q *queue
 	// Who has the turn to commit owns these.
@@ -100,12 +110,16 @@ type Journal struct {
 	room    roomState
 	reserve int64 // of the log, for Changes that are essential
 	mover   *mover
-	floor   uint64        // mover's: highest number that left the live file
+	floor   uint64        // highest number that left the live file; with history.write
 	runs    atomic.Uint64 // highest number given out
 	amends  atomic.Uint64 // highest number of a replaced summary
 	scripts nameSet
-	report  Report
+	used    nameSet // scripts that were put or named since Open
 	stats   counters
+
+	reporting sync.Mutex
+	report    Report // with reporting, once the journal is open
+	unread    bool   // the history was not read through at open
 
 	closing sync.Once
 	closed  error
@@ -129,7 +143,7 @@ func Open(dir string, o Options) (*Journal, error) {
 		flushOps: 1 << 16, flushBytes: 4 << 20,
 		commitOps: 4096, commitBytes: commitBytes,
 	}, j.lead, j.fits)
-	j.mover = newMover(j, orDefault(o.MoveWithin, time.Second))
+	j.mover = newMover(j, orDefault(o.MoveWithin, 10*time.Second))
 	j.stats.since = time.Now()
 	if err := j.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot open the journal in %s: %w", dir, err), j.release())
@@ -177,10 +191,11 @@ func (j *Journal) release() error {
 		_, err := j.logged.Close()
 		errs = append(errs, err)
 	}
-	for _, f := range []*boltStore{j.historyFile, j.liveFile} {
-		if f != nil {
-			errs = append(errs, f.Close())
-		}
+	if j.history != nil {
+		errs = append(errs, j.history.Close())
+	}
+	if j.liveFile != nil {
+		errs = append(errs, j.liveFile.Close())
 	}
 	if j.lock != nil {
 		errs = append(errs, unlock(j.lock))
@@ -213,7 +228,7 @@ func (j *Journal) close() error {
 		err = failed(lerr)
 	}
 	if err == nil && inOrder {
-		err = writeMarker(j.folder, marker{id: j.id, state: stateClosed, seq: j.serial, history: j.mover.serial})
+		err = writeMarker(j.folder, marker{id: j.id, state: stateClosed, seq: j.serial, history: j.history.serial})
 	}
 	return errors.Join(err, j.release())
 }
@@ -241,5 +256,9 @@ func (j *Journal) Err() error {
 // it, ended ones too. Numbers given out and not used may come again after a restart.
 func (j *Journal) NextRun() uint64 { return j.runs.Add(1) }
 
-// Report returns what Open found and mended.
-func (j *Journal) Report() Report { return j.report }
+// Report returns what Open found and mended, and what was found since.
+func (j *Journal) Report() Report {
+	j.reporting.Lock()
+	defer j.reporting.Unlock()
+	return j.report.clone()
+}

@@ -251,7 +251,8 @@ func TestEndedNewestFirst(t *testing.T) {
 			}
 		}
 		var got []uint64
-		err := j.Ended(before, func(h Header, summary []byte) bool {
+		err := j.Ended(t.Context(), before, func(e EndedRun) bool {
+			h, summary := e.Header, e.Summary
 			got = append(got, h.Run)
 			text := fmt.Sprint("end", h.Run)
 			switch h.Run {
@@ -270,7 +271,7 @@ func TestEndedNewestFirst(t *testing.T) {
 		}
 	}
 	calls := 0
-	if err := j.Ended(0, func(Header, []byte) bool { calls++; return calls < 3 }); err != nil || calls != 3 {
+	if err := j.Ended(t.Context(), 0, func(EndedRun) bool { calls++; return calls < 3 }); err != nil || calls != 3 {
 		t.Errorf("stopped after %d calls, %v", calls, err)
 	}
 }

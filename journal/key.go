@@ -9,11 +9,9 @@ const (
 	keyFormat = "!format" // in both files, before every other key
 	keyFloor  = "n"       // highest run number that ever left the live file
 
-	tableBlob   = 'b' // history: run → compressed record
-	tableEnded  = 'e' // history: complement of run → header and summary, newest first
 	tableID     = 'i' // both: id → run
 	tableRun    = 'r' // live: everything of one run, side by side
-	tableScript = 's' // live: hash → source
+	tableScript = 's' // live: hash → source; history: hash, batch → nothing
 	tableState  = 't' // live: what the engine keeps beside its runs
 )
 
@@ -63,10 +61,6 @@ func appendStateKey(b []byte, table, key string) []byte {
 }
 
 func runKey(table byte, run uint64) []byte { return appendRun(nil, table, run) }
-
-// endedKey sorts the newest run first, so that a forward scan lists history
-// from its newest end.
-func endedKey(run uint64) []byte { return appendRun(nil, tableEnded, ^run) }
 
 // runRange returns the bounds of everything that the live file holds of a run.
 func runRange(run uint64) (from, to []byte) {

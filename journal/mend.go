@@ -29,6 +29,8 @@ func (j *Journal) examine(m marker, looks map[string]*inspection, found *wal.Fou
 		if err := j.examineFile(historyName, roleHistory, m, nil, j.mendHistory); err != nil {
 			return err
 		}
+	} else {
+		j.unread = true // the mover sees to it
 	}
 	return j.examineFile(liveName, roleLive, m, found, j.mendLive)
 }

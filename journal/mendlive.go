@@ -19,7 +19,10 @@ type liveRun struct {
 // belongs to runs that have moved to the history, or whose header is lost,
 // makes the ids anew, and marks each run that may have lost entries.
 func (j *Journal) mendLive(s *salvaged) error {
-	history, err := openBolt(j.path(historyName), false, 0)
+	if err := j.readHistory(); err != nil { // what it says now must be true
+		return err
+	}
+	history, err := openHistory(j.path(historyName), nil)
 	if err != nil {
 		return err
 	}
@@ -27,7 +30,7 @@ func (j *Journal) mendLive(s *salvaged) error {
 	return errors.Join(err, history.Close())
 }
 
-func (j *Journal) mendRuns(s *salvaged, history store) error {
+func (j *Journal) mendRuns(s *salvaged, history *history) error {
 	runs, ids, err := s.liveRuns()
 	if err != nil {
 		return err
@@ -116,7 +119,7 @@ func (j *Journal) sayLost(s *salvaged) {
 }
 
 // topRun returns a number that no run was above, as far as can be seen.
-func (s *salvaged) topRun(history store, top uint64) (uint64, error) {
+func (s *salvaged) topRun(history *history, top uint64) (uint64, error) {
 	floor, err := get(s.store, []byte(keyFloor))
 	if err == nil && len(floor) == 8 {
 		top = max(top, binary.BigEndian.Uint64(floor))
@@ -124,13 +127,7 @@ func (s *salvaged) topRun(history store, top uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	err = history.Scan([]byte{tableEnded}, []byte{tableEnded + 1}, func(key, _ []byte) bool {
-		if len(key) == 9 {
-			top = max(top, ^binary.BigEndian.Uint64(key[1:]))
-		}
-		return false
-	})
-	return top, err
+	return max(top, history.top), nil
 }
 
 // liveRuns lists the runs of the new file, by number, and the ids.

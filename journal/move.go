@@ -2,6 +2,7 @@ package journal
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -9,36 +10,39 @@ import (
 
 const (
 	moveRuns  = 256     // so many ended runs are moved at once, without waiting
-	moveBytes = 4 << 20 // of one transaction of the history
-	moveKeys  = 1024    // removed from the live file as one
+	moveBytes = 1 << 20 // of one transaction of the history
 )
 
-// mover takes the records of ended runs from the live file to the history, in
-// the background. The history has a run on disk before anything of it leaves
-// the live file, so that a crash between the two leaves it in both, and the
-// move is done again.
+// mover takes the records of ended runs from the live file to the history, and
+// looks after the history: all of it in the background, by one goroutine. The
+// history has a run on disk before anything of it leaves the live file, so that
+// a crash between the two leaves it in both, and the move is done again.
 type mover struct {
 	j      *Journal
 	within time.Duration
-	ended  numberSet // runs with something in the live file that belongs to the history
+	ended  waitSet // runs with something in the live file that belongs to the history
 
 	mu    sync.Mutex
 	order []uint64 // they, as they came
 	armed bool
-	err   error // why nothing more is moved
+	err   error // why nothing is moved at present
 	timer *time.Timer
 
 	wake chan struct{} // one slot
 	stop chan struct{} // closed by close
 	done chan struct{} // closed when loop has returned
 
-	serial uint64 // of the last commit of the history
-	enc    encoder
-	pack   *packer
+	gather gatherer
+	stuck  []uint64  // runs that could not be read; tried again when the history has been mended
+	since  time.Time // when the slice of work began
+	keep   keeper
+	left   bool // a run was taken from the live file, perhaps not durably; with history.write
 }
 
 func newMover(j *Journal, within time.Duration) *mover {
 	m := &mover{j: j, within: within, wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
+	m.gather = gatherer{m: m, dirty: true}
+	m.keep.m = m
 	m.timer = time.AfterFunc(time.Hour, m.kick)
 	m.timer.Stop()
 	return m
@@ -72,6 +76,12 @@ func (m *mover) state() (waiting int, err error) {
 	return int(m.ended.n.Load()), m.err
 }
 
+func (m *mover) setError(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.err = err
+}
+
 // close stops the timer and waits until the batch at work is through.
 func (m *mover) close() {
 	close(m.stop)
@@ -81,166 +91,180 @@ func (m *mover) close() {
 	m.timer.Stop()
 }
 
+func (m *mover) stopped() bool {
+	select {
+	case <-m.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// loop ends when the journal is closed, or has failed.
 func (m *mover) loop() {
 	defer close(m.done)
+	defer m.keep.close()
+	var runs []uint64
+	var pause time.Duration
 	for {
+		m.since = time.Now()
+		var err error
+		if runs, err = m.turn(runs); err == nil {
+			pause = 0
+			m.setError(nil)
+		} else if !m.passing(err) {
+			m.setError(err)
+			m.j.fail(err)
+			<-m.stop
+			return
+		} else {
+			// Room may be made at any time; until then all of it stays in the live file.
+			m.setError(err)
+			if pause == 0 {
+				m.j.log.Error("ended runs stay in the live file until there is room", "error", err)
+			}
+			pause = min(max(2*pause, time.Second), time.Minute)
+		}
+		if !m.wait(pause) {
+			return
+		}
+	}
+}
+
+// wait returns when there is something to do, not before pause has passed;
+// false when the journal is to be closed.
+func (m *mover) wait(pause time.Duration) bool {
+	if pause > 0 {
+		t := time.NewTimer(pause)
+		defer t.Stop()
 		select {
 		case <-m.stop:
-			return
-		case <-m.wake:
-		}
-		m.mu.Lock()
-		runs := m.order
-		m.order, m.armed = nil, false
-		m.timer.Stop()
-		m.mu.Unlock()
-		for len(runs) > 0 {
-			select {
-			case <-m.stop:
-				return
-			default:
-			}
-			n, err := m.move(runs)
-			if err != nil {
-				m.mu.Lock()
-				m.err = err
-				m.mu.Unlock()
-				m.j.log.Error("ended runs stay in the live file", "error", err)
-				<-m.stop
-				return
-			}
-			runs = runs[n:]
+			return false
+		case <-t.C:
+			return true
 		}
 	}
-}
-
-// leaving is a run that the history has, and the live file still holds.
-type leaving struct {
-	run   uint64
-	keys  [][]byte // as they sort
-	id    string   // "": the live file has no id of it
-	stays bool     // it cannot be moved
-}
-
-// move moves the first of runs, as many as make a batch, and returns how many.
-func (m *mover) move(runs []uint64) (n int, err error) {
-	if m.pack == nil {
-		if m.pack, err = newPacker(); err != nil {
-			return 0, err
-		}
+	if m.keep.busy() {
+		return !m.stopped()
 	}
-	m.enc.reset()
-	var gone []leaving
-	for n < len(runs) && n < moveRuns && len(m.enc.buf) < moveBytes {
-		l, err := m.prepare(runs[n])
+	t := time.NewTimer(m.keep.every())
+	defer t.Stop()
+	select {
+	case <-m.stop:
+		return false
+	case <-m.wake:
+	case <-t.C:
+	}
+	return true
+}
+
+// turn does what is due, and returns the runs that are left.
+func (m *mover) turn(runs []uint64) ([]uint64, error) {
+	if err := m.keep.heal(); err != nil {
+		return runs, err
+	}
+	m.mu.Lock()
+	runs = append(runs, m.order...)
+	m.order, m.armed = nil, false
+	m.timer.Stop()
+	m.mu.Unlock()
+	for len(runs) > 0 && !m.stopped() {
+		n, err := m.move(runs)
 		if err != nil {
-			return 0, fmt.Errorf("cannot move run %d to the history: %w", runs[n], err)
+			return runs, err
+		}
+		runs = runs[n:]
+	}
+	return runs, m.keep.look()
+}
+
+// passing reports whether an error is one that goes away when there is room, or
+// when the history has been mended.
+func (m *mover) passing(err error) bool {
+	return noRoom(err) || errors.Is(err, errDamaged) || m.j.history.broken()
+}
+
+// move moves the first of runs, as many as make a transaction, and returns how many.
+func (m *mover) move(runs []uint64) (n int, err error) {
+	g, h := &m.gather, m.j.history
+	h.write.Lock()
+	defer h.write.Unlock()
+	if err := g.begin(); err != nil {
+		return 0, err
+	}
+	var gone []leaving
+	moved, met := int64(0), make(map[uint64]bool, moveRuns)
+	for n < len(runs) && n < moveRuns && len(g.enc.buf) < moveBytes && (n == 0 || !m.stopped()) {
+		run := runs[n]
+		n++
+		if met[run] {
+			continue // its end, and a summary that replaced it soon after
+		}
+		met[run] = true
+		times := m.ended.times(run)
+		l, err := g.run(run)
+		l.times = times
+		if err != nil {
+			g.dirty = true
+			return 0, fmt.Errorf("cannot move run %d to the history: %w", run, err)
 		}
 		switch {
-		case l.keys != nil:
+		case l.goes:
 			gone = append(gone, l)
-		case !l.stays:
-			m.ended.remove(runs[n])
+		case l.stays:
+			m.stuck = append(m.stuck, l.run)
+		default:
+			m.ended.remove(l.run, l.times)
 		}
-		n++
-	}
-	if len(m.enc.ops) > 0 {
-		if err := m.commit(); err != nil {
-			return 0, err
+		if l.moved {
+			moved++
 		}
 	}
+	if err = g.finish(); err == nil {
+		err = h.Commit(&g.enc)
+	}
+	if g.dirty = err != nil; g.dirty {
+		return 0, err
+	}
+	h.runs.Add(moved)
 	for _, l := range gone {
-		m.ended.remove(l.run)
-		if err := m.leave(l); err != nil {
+		m.ended.remove(l.run, l.times)
+		if _, err := m.leave(l, nil); err != nil {
 			return 0, fmt.Errorf("cannot take run %d from the live file: %w", l.run, err)
 		}
+		m.rest()
 	}
 	m.j.stats.moved.Add(int64(len(gone)))
 	return n, nil
 }
 
-// prepare encodes what the history needs of run, and returns what is to leave
-// the live file then; no keys if there is nothing.
-func (m *mover) prepare(run uint64) (leaving, error) {
-	h, err := m.j.readLive(run, 0, true)
-	if err != nil || h.keys == nil {
-		return leaving{}, err
-	}
-	l := leaving{run: run, keys: h.keys, id: h.run.Header.ID}
-	header, summary, err := m.j.readEnded(run)
-	if err != nil {
-		return leaving{}, err
-	}
-	switch {
-	case summary != nil:
-		// It is there; what lies here is left over from a move that was
-		// interrupted, and may be a part only, or a summary that replaces.
-		if h.amended != nil {
-			m.enc.putRaw(endedKey(run), appendEnded(nil, &header, h.amended))
-		}
-	case h.header && h.run.End != nil:
-		end := h.run.End
-		if h.amended != nil {
-			end = h.amended
-		}
-		blob, err := m.pack.pack(&h.run)
-		if err != nil {
-			m.j.log.Error("an ended run stays in the live file", "run", run, "error", err)
-			return leaving{stays: true}, nil
-		}
-		m.enc.putRaw(runKey(tableBlob, run), blob)
-		m.enc.putRaw(endedKey(run), appendEnded(nil, &h.run.Header, end))
-		m.enc.putRaw(appendID(nil, h.run.Header.ID), binary.BigEndian.AppendUint64(nil, run))
-	case h.header:
-		return leaving{}, nil // it has not ended: its summary was replaced too early, and waits
-	default:
-		m.j.log.Warn("entries of a run that neither lives nor is in the history are dropped", "run", run)
-	}
-	return l, nil
-}
-
-// commit writes what was encoded to the history.
-func (m *mover) commit() error {
-	m.serial++
-	ops := sealAll(make([]op, 0, len(m.enc.ops)+1), m.enc.buf, m.enc.ops, m.serial)
-	ops = append(ops, sequenceEntry(m.j.logged.seq.Load(), m.serial))
-	if err := m.j.history.Commit(ops); err != nil {
-		return err
-	}
-	m.j.stats.historyCommits.Add(1)
-	return nil
-}
-
-// leave queues the removal of a run from the live file. What makes it a run
-// that has ended goes last, and as one: a part of it must never look alive.
-func (m *mover) leave(l leaving) error {
-	var last [][]byte
-	for keys := l.keys; len(keys) > 0; {
-		m.enc.reset()
-		for len(keys) > 0 && len(m.enc.ops) < moveKeys {
-			if _, part, ok := splitRunKey(keys[0]); ok && (part == partHeader || part == partEnd) {
-				last = append(last, keys[0])
-			} else {
-				m.enc.removeRaw(keys[0])
-			}
-			keys = keys[1:]
-		}
-		if _, err := m.j.q.add(&m.enc, pending{}, Later, nil); err != nil {
-			return err
-		}
-	}
-	m.enc.reset()
-	for _, key := range last {
-		m.enc.removeRaw(key)
+// leave queues the removal of a run from the live file, as one: a part of it
+// must never look alive. A summary that came meanwhile has another key, and stays.
+func (m *mover) leave(l leaving, done chan<- answer) (turn bool, err error) {
+	e := &m.gather.enc
+	e.reset()
+	e.removeRange(appendPart(nil, l.run, partHeader), appendPart(nil, l.run, partAmend))
+	for _, key := range l.keys {
+		e.removeRaw(key)
 	}
 	if l.id != "" {
-		m.enc.removeRaw(appendID(nil, l.id))
+		e.removeRaw(appendID(nil, l.id))
 	}
-	m.enc.putRaw([]byte(keyHistory), appendUint64(nil, m.serial))
-	if run := l.run; run > m.j.floor {
-		m.j.floor = run
-		m.enc.putRaw([]byte(keyFloor), binary.BigEndian.AppendUint64(nil, run))
+	e.putRaw([]byte(keyHistory), appendUint64(nil, m.j.history.serial))
+	if l.run > m.j.floor {
+		m.j.floor = l.run
+		e.putRaw([]byte(keyFloor), binary.BigEndian.AppendUint64(nil, l.run))
 	}
-	_, err := m.j.q.add(&m.enc, pending{}, Later, nil)
-	return err
+	m.left = true
+	return m.j.q.add(e, pending{done: done}, Later, nil)
+}
+
+// settle returns when what has left the live file cannot come back. What is
+// removed from the history before that would. The caller holds history.write.
+func (m *mover) settle() error {
+	if !m.left {
+		return nil
+	}
+	m.left = false
+	return m.j.Sync()
 }

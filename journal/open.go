@@ -38,6 +38,7 @@ func (j *Journal) open() error {
 	if err != nil {
 		return err
 	}
+	j.id = m.id
 	l, found, err := wal.Open(j.folder, m.id, j.segmentBytes())
 	if err != nil {
 		return err
@@ -59,12 +60,11 @@ func (j *Journal) open() error {
 	}
 	// A marker that still says what it said before misleads nobody: how far the
 	// journal has come is seen in the log. So a full disk does not matter here.
-	err = writeMarker(j.folder, marker{id: m.id, state: stateOpen, seq: j.serial, history: j.mover.serial})
+	err = writeMarker(j.folder, marker{id: m.id, state: stateOpen, seq: j.serial, history: j.history.serial})
 	if disk.Full(err) {
 		j.log.Warn("the marker could not be written", "error", err)
 		err = nil
 	}
-	j.id = m.id
 	return err
 }
 
@@ -210,18 +210,19 @@ func (j *Journal) openFiles(l *wal.Log) (err error) {
 	j.logged = newLogStore(j.liveFile, l, has, l.MaxBody(), j.log, j.fail, j.eased)
 	j.reserve = orDefault(j.opts.Reserve, reserveDefault)
 	j.reserve = min(j.reserve, int64(l.MaxBody()/2))
-	if j.historyFile, err = openBolt(j.path(historyName), false, 0); err != nil {
+	if err = j.openHistory(); err != nil {
 		return err
 	}
-	j.live, j.history = j.logged, j.historyFile
+	j.history.sequence = j.logged.seq.Load
+	j.live = j.logged
 	if j.opts.wrap != nil {
-		j.live, j.history = j.opts.wrap(liveName, j.live), j.opts.wrap(historyName, j.history)
+		j.live = j.opts.wrap(liveName, j.live)
 	}
 	return nil
 }
 
 // sequence reads up to which frame a file has what was in the log.
-func sequence(s store) (uint64, error) {
+func sequence(s getter) (uint64, error) {
 	payload, err := get(s, []byte(keySequence))
 	if err != nil {
 		return 0, err
@@ -275,16 +276,7 @@ func (j *Journal) index() error {
 	if err != nil {
 		return err
 	}
-	err = j.history.Scan([]byte{tableEnded}, []byte{tableEnded + 1}, func(key, _ []byte) bool {
-		if len(key) == 9 {
-			top = max(top, ^binary.BigEndian.Uint64(key[1:]))
-		}
-		return false // the newest comes first
-	})
-	if err != nil {
-		return err
-	}
-	j.runs.Store(max(top, j.floor))
+	j.runs.Store(max(top, j.history.top, j.floor))
 	if last > j.serial {
 		j.serial = last
 		j.logged.skip(last)

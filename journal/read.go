@@ -1,20 +1,10 @@
 package journal
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 )
-
-// Ref is where an id leads.
-type Ref struct {
-	ID    string
-	Run   uint64
-	Ended bool
-}
 
 // settle makes reads see everything that was appended before. A journal that
 // accepts nothing more still shows what it holds.
@@ -33,7 +23,6 @@ type held struct {
 	run     Run
 	header  bool
 	amended []byte // newest replaced summary; nil: none
-	keys    [][]byte
 }
 
 // add takes one entry of the run.
@@ -59,7 +48,9 @@ func (h *held) add(key, value []byte) error {
 		m, err = decodeMessage(key, payload)
 		h.run.Inbox = append(h.run.Inbox, m)
 	case partEnd:
-		h.run.End = notNil(payload)
+		var e ending
+		e, err = decodeEnd(payload)
+		h.run.End = notNil(e.summary)
 	case partAmend:
 		h.amended = notNil(payload)
 	}
@@ -70,14 +61,11 @@ func (h *held) add(key, value []byte) error {
 }
 
 // readLive reads what the live file holds of run, but for records before place
-// first; withKeys keeps the keys.
-func (j *Journal) readLive(run uint64, first uint32, withKeys bool) (h held, err error) {
+// first.
+func (j *Journal) readLive(run uint64, first uint32) (h held, err error) {
 	from, to := runRange(run)
 	var bad error
 	take := func(key, value []byte) bool {
-		if withKeys {
-			h.keys = append(h.keys, clone(key))
-		}
 		bad = h.add(key, value)
 		return bad == nil
 	}
@@ -94,18 +82,13 @@ func (j *Journal) readLive(run uint64, first uint32, withKeys bool) (h held, err
 	return h, nil
 }
 
-// readEnded reads header and summary of a run in the history.
-func (j *Journal) readEnded(run uint64) (h Header, summary []byte, err error) {
-	key := endedKey(run)
-	payload, err := get(j.history, key)
-	if err != nil || payload == nil {
-		return Header{}, nil, err
-	}
-	return decodeEnded(run, payload)
+// getter is what single entries are read from.
+type getter interface {
+	Get(key []byte) ([]byte, error)
 }
 
 // get returns the payload under key; nil if there is none.
-func get(s store, key []byte) ([]byte, error) {
+func get(s getter, key []byte) ([]byte, error) {
 	value, err := s.Get(key)
 	if err != nil || value == nil {
 		return nil, err
@@ -127,7 +110,7 @@ func (j *Journal) LoadFrom(run uint64, first uint32) (Run, error) {
 	if err := j.settle(); err != nil {
 		return Run{}, err
 	}
-	h, err := j.readLive(run, first, false)
+	h, err := j.readLive(run, first)
 	if err != nil {
 		return Run{}, err
 	}
@@ -136,26 +119,14 @@ func (j *Journal) LoadFrom(run uint64, first uint32) (Run, error) {
 	}
 	// The history is asked after the live file: a run is there before it
 	// leaves here, and what is left here may by then be only a part.
-	header, summary, err := j.readEnded(run)
-	if err != nil {
-		return Run{}, fmt.Errorf("cannot read run %d: %w", run, err)
-	}
-	r := h.run
+	r, found, err := j.history.load(run, first)
 	switch {
-	case summary != nil:
-		r = Run{Header: header, End: summary}
-		payload, err := get(j.history, runKey(tableBlob, run))
-		if err == nil && payload == nil {
-			err = errors.New("its record is lost")
-		}
-		if err == nil {
-			err = unpack(payload, &r)
-		}
-		if err != nil {
-			return Run{}, fmt.Errorf("cannot read run %d: %w", run, err)
-		}
-		r.Records = slices.DeleteFunc(r.Records, func(rec Record) bool { return rec.Seq < first })
-	case !h.header:
+	case err != nil:
+		return Run{}, fmt.Errorf("cannot read run %d: %w", run, err)
+	case found:
+	case h.header:
+		r = h.run
+	default:
 		return Run{}, fmt.Errorf("run %d: %w", run, ErrNotFound)
 	}
 	if h.amended != nil {
@@ -236,164 +207,6 @@ func (j *Journal) liveFrom(first uint64) (runs []Run, next uint64, unread []erro
 	return runs, next, unread, nil
 }
 
-// Find returns at most limit runs whose id begins with prefix, live and ended,
-// sorted by id. A run whose id is exactly prefix comes alone. limit 0: no limit.
-func (j *Journal) Find(prefix string, limit int) ([]Ref, error) {
-	if err := j.settle(); err != nil {
-		return nil, err
-	}
-	found := make(map[string]Ref)
-	// The live file first: who leaves it meanwhile is then found in the history.
-	for _, s := range []store{j.live, j.history} {
-		key := appendID(nil, prefix)
-		n := 0
-		var bad error
-		err := s.Scan(key, after(key), func(k, v []byte) bool {
-			payload, _, err := unseal(k, v)
-			if err == nil {
-				var run uint64
-				if run, err = decodeRunNumber(payload); err == nil {
-					id := string(k[1:])
-					found[id] = Ref{ID: id, Run: run, Ended: s == j.history || j.mover.ended.has(run)}
-				}
-			}
-			bad = err
-			n++
-			return err == nil && (limit <= 0 || n < limit)
-		})
-		if err = errors.Join(err, bad); err != nil {
-			return nil, fmt.Errorf("cannot find runs by id: %w", err)
-		}
-	}
-	if ref, exact := found[prefix]; exact {
-		return []Ref{ref}, nil
-	}
-	refs := make([]Ref, 0, len(found))
-	for _, ref := range found {
-		refs = append(refs, ref)
-	}
-	slices.SortFunc(refs, func(a, b Ref) int { return strings.Compare(a.ID, b.ID) })
-	if limit > 0 && len(refs) > limit {
-		refs = refs[:limit]
-	}
-	return refs, nil
-}
-
-type endedRun struct {
-	header  Header
-	summary []byte
-}
-
-// Ended calls yield with header and summary of runs that have ended, from the
-// highest number below before downwards, until it returns false; before 0
-// begins with the highest. yield may use the journal.
-func (j *Journal) Ended(before uint64, yield func(h Header, summary []byte) bool) error {
-	if err := j.settle(); err != nil {
-		return err
-	}
-	for {
-		page, err := j.endedBefore(before)
-		if err != nil {
-			return fmt.Errorf("cannot list ended runs: %w", err)
-		}
-		if len(page) == 0 {
-			return nil
-		}
-		for _, e := range page {
-			if !yield(e.header, e.summary) {
-				return nil
-			}
-			before = e.header.Run
-		}
-		if before <= 1 {
-			return nil
-		}
-	}
-}
-
-// endedPage is how many ended runs are read in one go.
-const endedPage = 64
-
-func (j *Journal) endedBefore(before uint64) ([]endedRun, error) {
-	// Those that still lie in the live file first: who leaves it meanwhile is
-	// then found in the history.
-	waiting := make(map[uint64]endedRun)
-	for _, run := range j.mover.ended.all() {
-		if before != 0 && run >= before {
-			continue
-		}
-		e, err := j.waiting(run)
-		if err != nil {
-			return nil, err
-		}
-		if e.summary != nil {
-			waiting[run] = e
-		}
-	}
-	from := []byte{tableEnded}
-	if before != 0 {
-		from = endedKey(before - 1)
-	}
-	page := make([]endedRun, 0, endedPage)
-	var bad error
-	err := j.history.Scan(from, []byte{tableEnded + 1}, func(key, value []byte) bool {
-		payload, _, err := unseal(key, value)
-		if err == nil && len(key) == 9 {
-			run := ^binary.BigEndian.Uint64(key[1:])
-			var e endedRun
-			if e.header, e.summary, err = decodeEnded(run, payload); err == nil {
-				if w, ok := waiting[run]; ok {
-					e.summary = w.summary
-					delete(waiting, run)
-				}
-				page = append(page, e)
-			}
-		}
-		if err != nil {
-			bad = fmt.Errorf("%s: %w", describe(key), err)
-		}
-		return bad == nil && len(page) < endedPage
-	})
-	if err = errors.Join(err, bad); err != nil {
-		return nil, err
-	}
-	full := len(page) == endedPage
-	for run, w := range waiting {
-		if w.header.Run == 0 || full && run < page[endedPage-1].header.Run {
-			continue // only a summary waits there; or a later page's
-		}
-		page = append(page, w)
-	}
-	slices.SortFunc(page, func(a, b endedRun) int { return cmp.Compare(b.header.Run, a.header.Run) })
-	return page, nil
-}
-
-// waiting returns header and summary of an ended run as they lie in the live
-// file: both, or only a summary that replaces one in the history, or nothing.
-func (j *Journal) waiting(run uint64) (e endedRun, err error) {
-	header, err := get(j.live, appendPart(nil, run, partHeader))
-	if err == nil && header != nil {
-		e.header, err = decodeHeader(run, header)
-	}
-	if err != nil {
-		return endedRun{}, fmt.Errorf("cannot read run %d: %w", run, err)
-	}
-	var h held
-	var bad error
-	err = j.live.Scan(appendPart(nil, run, partEnd), appendPart(nil, run, partAmend+1), func(key, value []byte) bool {
-		bad = h.add(key, value)
-		return bad == nil
-	})
-	if err = errors.Join(err, bad); err != nil {
-		return endedRun{}, fmt.Errorf("cannot read run %d: %w", run, err)
-	}
-	e.summary = h.run.End
-	if h.amended != nil {
-		e.summary = h.amended
-	}
-	return e, nil
-}
-
 func scriptKey(hash string) []byte { return append([]byte{tableScript}, hash...) }
 
 // Script returns the source that was put under hash; ErrNotFound if none was.
@@ -426,10 +239,14 @@ func describe(key []byte) string {
 		}
 	}
 	switch {
-	case len(key) == 9 && key[0] == tableBlob:
-		return fmt.Sprintf("record of ended run %d", binary.BigEndian.Uint64(key[1:]))
+	case len(key) == 9 && key[0] == tableHeads:
+		return fmt.Sprintf("summaries of batch %d", binary.BigEndian.Uint64(key[1:]))
+	case len(key) == 13 && key[0] == tableBodies:
+		return fmt.Sprintf("records of batch %d", binary.BigEndian.Uint64(key[1:]))
 	case len(key) == 9 && key[0] == tableEnded:
-		return fmt.Sprintf("header of ended run %d", ^binary.BigEndian.Uint64(key[1:]))
+		return fmt.Sprintf("place of ended run %d", binary.BigEndian.Uint64(key[1:]))
+	case len(key) > 10 && key[0] == tableTerm:
+		return fmt.Sprintf("term %q", key[1:len(key)-9])
 	case len(key) > 1 && key[0] == tableID:
 		return fmt.Sprintf("id %q", key[1:])
 	case len(key) > 1 && key[0] == tableState:

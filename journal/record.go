@@ -27,6 +27,7 @@ type Header struct {
 	Run     uint64 // number, from NextRun
 	ID      string // unique among live and ended runs
 	Created time.Time
+	Script  string // hash of the script that it needs, put before with PutScript; "": none
 	Data    []byte
 }
 
@@ -40,6 +41,7 @@ type Change struct {
 	Inbox   []Message // arrived
 	Taken   []uint64  // numbers of messages that left the mailbox
 	End     []byte    // not nil: the run has ended, with this summary; it moves to the history
+	Terms   []string  // with End: what EndedBy is to find the run by, at most 8 of 1 to 128 bytes
 	Amend   []byte    // not nil: replaces the summary of a run that has ended before
 	State   []Entry   // put or removed
 

@@ -24,7 +24,7 @@ func (j *Journal) replay(m marker, found *wal.Found) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", historyName, err)
 	}
-	j.mover.serial = serial
+	j.history.serial = serial
 
 	top := max(has, topOf(found))
 	lost := j.losses(m, found, has, historySaw)
@@ -107,8 +107,8 @@ func (j *Journal) checkHistory(serial uint64) error {
 		return err
 	}
 	if want := readUint64(payload); want > serial {
+		j.history.base += want - serial
 		j.report.say("%s is an older one (commit %d, was %d): runs that ended since then are lost from it", historyName, serial, want)
-		j.mover.serial = want
 	}
 	return nil
 }

@@ -36,27 +36,6 @@ func (s *numberSet) remove(run uint64) bool {
 	return was
 }
 
-func (s *numberSet) has(run uint64) bool {
-	if s.n.Load() == 0 {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, in := s.m[run]
-	return in
-}
-
-// all returns the numbers, in no order.
-func (s *numberSet) all() []uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]uint64, 0, len(s.m))
-	for run := range s.m {
-		out = append(out, run)
-	}
-	return out
-}
-
 // nameSet is a set of names.
 type nameSet struct {
 	mu sync.Mutex

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -21,17 +22,19 @@ type Stats struct {
 	Checkpoints  int64     // of the log into journal.db
 	LiveBytes    int64     // size of journal.db
 	HistoryBytes int64     // size of history.db
+	HistoryUsed  int64     // of it in use; the rest is free for runs to come
 	Queued       int       // entries that wait for a commit
 	Moved        int64     // runs moved to history.db
+	Deleted      int64     // ended runs removed by Delete and Retention
 	ToMove       int       // ended runs whose record still lies in journal.db
-	MoveError    error     // why no runs are moved to the history now; else nil
+	MoveError    error     // why no runs are moved at present; nil when it works again
 	RoomError    error     // why nothing is carried from the log into journal.db now; else nil
 }
 
 type counters struct {
 	since time.Time
 
-	commits, records, bytes, lazy, moved, historyCommits atomic.Int64
+	commits, records, bytes, lazy, moved, deleted atomic.Int64
 }
 
 // Stats returns counts and sizes. A size that cannot be read is 0.
@@ -43,13 +46,17 @@ func (j *Journal) Stats() Stats {
 		Moved:        j.stats.moved.Load(),
 		Since:        j.stats.since,
 		LazyWritten:  j.stats.lazy.Load(),
+		Deleted:      j.stats.deleted.Load(),
 		LiveBytes:    fileSize(j.path(liveName)),
 		HistoryBytes: fileSize(j.path(historyName)),
 	}
 	s.LogWritten, s.Checkpoints = j.logged.stats.frameBytes.Load(), j.logged.stats.checkpoints.Load()
 	s.LiveWritten = j.liveFile.pageBytes(j.logged.stats.commits.Load())
-	s.OldWritten = j.historyFile.pageBytes(j.stats.historyCommits.Load())
+	s.OldWritten = j.history.pageBytes()
 	s.RoomError = j.logged.noRoom()
+	if _, used, err := j.history.room(); err == nil {
+		s.HistoryUsed = used
+	}
 	j.q.mu.Lock()
 	s.Queued = len(j.q.filling.sizes)
 	j.q.mu.Unlock()
@@ -94,6 +101,12 @@ type Report struct {
 func (r *Report) say(format string, args ...any) {
 	r.Clean = false
 	r.Sentences = append(r.Sentences, fmt.Sprintf(format, args...))
+}
+
+func (r *Report) clone() Report {
+	out := *r
+	out.Damaged, out.SetAside, out.Sentences = slices.Clone(r.Damaged), slices.Clone(r.SetAside), slices.Clone(r.Sentences)
+	return out
 }
 
 // Err returns an error with the first of the sentences when the report is not

@@ -92,6 +92,9 @@ func (w *Writer) encode(c *Change) {
 	if c.Amend != nil {
 		amend = w.j.amends.Add(1)
 	}
+	if c.Start != nil && c.Start.Script != "" {
+		w.j.used.add(c.Start.Script)
+	}
 	w.enc.change(c, amend)
 }
 
@@ -106,7 +109,8 @@ func (j *Journal) Sync() error {
 }
 
 // PutScript keeps source under its hash; it becomes durable with the next
-// Commit, before the Change of that Commit. A hash that is known is left as it is.
+// Commit, before the Change of that Commit. A hash that is known is left as it
+// is. A script is kept while the journal is open; after that, while a run names it.
 func (j *Journal) PutScript(hash string, source []byte) error {
 	switch {
 	case hash == "" || len(hash) > maxID:
@@ -114,6 +118,7 @@ func (j *Journal) PutScript(hash string, source []byte) error {
 	case len(source) > maxData:
 		return errors.New("cannot keep a script: it is too long")
 	}
+	j.used.add(hash)
 	if !j.scripts.add(hash) {
 		return j.Err()
 	}
