@@ -266,6 +266,7 @@ func (sp *specimen) try(t *testing.T, dir, file string, damaged []byte, large bo
 	if large {
 		o.tests.large = 1
 	}
+	o.LogBytes = 1
 	j, err := Open(dir, o)
 	if err != nil {
 		t.Errorf("cannot open: %v", err)
@@ -397,7 +398,7 @@ func (sp *specimen) again(t *testing.T, dir string) {
 			t.Errorf("after mending: %s", s)
 		}
 	}
-	j, err := Open(dir, Options{MoveWithin: time.Hour})
+	j, err := Open(dir, Options{LogBytes: 1, MoveWithin: time.Hour})
 	if err != nil {
 		t.Error(err)
 		return
