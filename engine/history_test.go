@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,13 +36,15 @@ func TestHistoryBytesPerRun(t *testing.T) {
 	dir := t.TempDir()
 	b := boot(t, dir, engine.Config{}, journal.Options{MoveWithin: 10 * time.Millisecond}, write10())
 	const runs = 1000
-	ids := make([]string, runs)
-	for i := range ids {
-		ids[i] = b.start(engine.StartRequest{Workflow: "fill"})
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			for range runs / 50 {
+				b.result(b.start(engine.StartRequest{Workflow: "fill"}))
+			}
+		})
 	}
-	for _, id := range ids {
-		b.result(id)
-	}
+	wg.Wait()
 	for b.j.Stats().Moved < runs {
 		<-time.After(time.Millisecond)
 	}

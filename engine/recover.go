@@ -20,7 +20,10 @@ type Recovered struct {
 // Recover reads all live runs from the journal. They go on when Run is called.
 func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
 	var out Recovered
-	programs := map[string]Workflow{}
+	programs, lost := map[string]Workflow{}, map[uint64]string{}
+	for _, d := range slices.Backward(e.journal.Report().Damaged) {
+		lost[d.Run] = d.What // the first that is said of it
+	}
 	err := e.journal.Live(func(run journal.Run) error {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -28,7 +31,7 @@ func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
 		if run.End != nil {
 			return nil
 		}
-		r := e.revive(run, programs)
+		r := e.revive(run, programs, lost[run.Header.Run])
 		out.Runs++
 		if r.held || r.lost != "" || r.badRec != nil {
 			out.Held++
@@ -68,8 +71,9 @@ func later(a, b time.Time) time.Time {
 }
 
 // revive makes a live run of what the journal has of it. What cannot be read
-// is the run's own misfortune: it will be HELD.
-func (e *Engine) revive(run journal.Run, programs map[string]Workflow) *Run {
+// is the run's own misfortune: it will be HELD. lost says what the journal has
+// lost of it; "": nothing.
+func (e *Engine) revive(run journal.Run, programs map[string]Workflow, lost string) *Run {
 	h, err := decodeHeader(run.Header)
 	r := e.newRun(run.Header.Run, h)
 	r.resumed, r.status, r.state, r.badRec = true, Enqueued, isa88.Starting, err
@@ -86,10 +90,8 @@ func (e *Engine) revive(run journal.Run, programs map[string]Workflow) *Run {
 		r.had(m.num, m.uuid)
 		r.inbox = append(r.inbox, m)
 	}
-	for _, d := range e.journal.Report().Damaged {
-		if d.Run == r.num {
-			r.lost, r.unsaid = d.What, true
-		}
+	if lost != "" {
+		r.lost, r.unsaid = lost, true
 	}
 	if r.held {
 		r.state = isa88.Held

@@ -205,7 +205,7 @@ func TestCrashWhileMoving(t *testing.T) {
 	for _, file := range []string{historyName, liveName} {
 		for _, after := range []bool{false, true} {
 			for at := 1; ; at++ {
-				dir := t.TempDir()
+				dir := memoryDir(t)
 				j := openIn(t, dir, Options{MoveWithin: time.Hour})
 				commit(t, j, changes...)
 				if err := j.Close(); err != nil {

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -133,6 +135,10 @@ func used(t testing.TB, b []byte) int {
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	sp := makeSpecimen(t)
+	var total sync.Map // file → number of cases
+	t.Cleanup(func() {
+		total.Range(func(where, n any) bool { t.Logf("%s: %d cases", where, n.(*atomic.Int64).Load()); return true })
+	})
 	for _, kind := range []struct {
 		name  string
 		cases int
@@ -203,6 +209,8 @@ func TestDamage(t *testing.T) {
 				file, large := strings.CutPrefix(where, "large ")
 				var seen tally
 				in := len(sp.files[file])
+				n, _ := total.LoadOrStore(where, new(atomic.Int64))
+				n.(*atomic.Int64).Add(int64(cases(kind.cases)))
 				dir := memoryDir(t)
 				for i := range cases(kind.cases) {
 					dir := filepath.Join(dir, fmt.Sprint(i))
@@ -224,7 +232,7 @@ const longVariable = "JOURNAL_TEST_LONG"
 
 func cases(n int) int {
 	if os.Getenv(longVariable) == "" {
-		n /= 2
+		n /= 3
 	}
 	return max(n/fewer, 5)
 }

@@ -75,14 +75,6 @@ func (g *gatherer) begin() error {
 	return nil
 }
 
-// packs makes the packer, once.
-func (g *gatherer) packs() (err error) {
-	if g.pack == nil {
-		g.pack, err = newPacker()
-	}
-	return err
-}
-
 func (g *gatherer) none() { g.batch, g.runs, g.bodies, g.size = 0, g.runs[:0], g.bodies[:0], 0 }
 
 // run puts one run into the batch at work.

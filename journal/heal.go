@@ -112,40 +112,49 @@ const calmFor = 10 * time.Minute
 // heal mends the history when something that was read of it was damaged. The
 // reads of others go on meanwhile, as far as they can.
 func (k *keeper) heal() error {
-	j, h := k.m.j, k.m.j.history
-	if !h.doubted.Load() || time.Now().Before(k.calm) {
+	j := k.m.j
+	if !j.history.doubted.Load() || time.Now().Before(k.calm) {
 		return nil
 	}
 	if k.reading != nil {
 		k.reading.close()
 		k.reading = nil
 	}
+	before := j.Report()
+	if err := k.mend(); err != nil {
+		return fmt.Errorf("cannot mend %s: %w", historyName, err)
+	}
+	k.m.mu.Lock()
+	k.m.order = append(k.m.order, k.m.stuck...)
+	k.m.stuck = nil
+	k.m.mu.Unlock()
+	if now := j.Report(); j.opts.OnDamage != nil && len(now.Sentences) > len(before.Sentences) {
+		j.opts.OnDamage(now)
+	}
+	return nil
+}
+
+func (k *keeper) mend() error {
+	h := k.m.j.history
 	h.write.Lock()
 	defer h.write.Unlock()
 	k.drop()
-	k.counted = false
+	h.counted = false
 	in, err := inspectFile(h.path, nil)
-	if err != nil {
-		return fmt.Errorf("cannot read %s through: %w", historyName, err)
-	}
 	switch {
+	case err != nil:
 	case len(in.faults) > 0:
 		err = k.salvage(in)
 	case h.broken():
 		err = h.reopen()
 	default:
-		j.log.Warn("something in the history could not be read, and all of its pages are sound")
+		k.m.j.log.Warn("something in the history could not be read, and all of its pages are sound")
 		k.calm = time.Now().Add(calmFor)
 	}
-	if err != nil {
-		return fmt.Errorf("cannot mend %s: %w", historyName, err)
+	if err == nil {
+		h.doubted.Store(false)
 	}
-	h.doubted.Store(false)
-	k.m.mu.Lock()
-	k.m.order = append(k.m.order, k.m.stuck...)
-	k.m.stuck = nil
-	k.m.mu.Unlock()
-	return nil
+	return err
 }
 
 // salvage takes what can be trusted into a new file, which takes the place of
@@ -167,11 +176,7 @@ func (k *keeper) salvage(in *inspection) error {
 	r.Damaged = append(r.Damaged, aside.report.Damaged...)
 	r.SetAside = append(r.SetAside, aside.report.SetAside...)
 	r.Sentences = append(r.Sentences, aside.report.Sentences...)
-	now := r.clone()
 	j.reporting.Unlock()
-	if j.opts.OnDamage != nil {
-		j.opts.OnDamage(now)
-	}
 	return told
 }
 

@@ -29,6 +29,7 @@ type history struct {
 	next    uint64      // number of the next batch
 	top     uint64      // highest run number when it was looked at last
 
+	counted  bool         // runs is right; with write
 	runs     atomic.Int64 // ended runs in the file
 	commits  atomic.Int64
 	written  atomic.Int64 // bytes of pages, of files before
@@ -169,6 +170,10 @@ func (h *history) Commit(enc *encoder) error {
 	err = h.used(h.over.Commit(ops))
 	h.mu.RUnlock()
 	if err != nil {
+		h.counted = false // it may be on disk all the same
+		if h.copying != nil {
+			h.copying.err = err
+		}
 		return err
 	}
 	h.serial = serial

@@ -17,7 +17,6 @@ type keeper struct {
 	m       *mover
 	reading *reading // the history is being read through, or was; nil: it is not
 	more    bool     // look has not come to an end
-	counted bool     // history.runs is right
 
 	scrubbed  time.Time // when it was read through last
 	collected int64     // runs deleted when scripts were collected last, and one

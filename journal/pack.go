@@ -40,6 +40,14 @@ func newPacker() (*packer, error) {
 	return &packer{bodies: bodies, heads: heads}, nil
 }
 
+// packs makes the packer, once.
+func (g *gatherer) packs() (err error) {
+	if g.pack == nil {
+		g.pack, err = newPacker()
+	}
+	return err
+}
+
 // begin begins a batch, whose entries go into enc.
 func (p *packer) begin(batch uint64, enc *encoder) {
 	p.batch, p.chunk, p.chunks, p.size, p.sum, p.enc = batch, p.chunk[:0], 0, 0, 0, enc

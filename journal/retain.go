@@ -23,11 +23,10 @@ func (k *keeper) retain() (more bool, err error) {
 	}
 	h.write.Lock()
 	defer h.write.Unlock()
-	if keep.Runs > 0 && !k.counted {
+	if keep.Runs > 0 && !h.counted {
 		if err := h.count(); err != nil {
 			return false, err
 		}
-		k.counted = true
 	}
 	hd, err := h.oldest()
 	if err != nil || hd == nil {
@@ -94,5 +93,6 @@ func (h *history) count() error {
 		err = h.seen(bad)
 	}
 	h.runs.Store(n)
+	h.counted = err == nil
 	return err
 }

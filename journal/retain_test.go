@@ -229,67 +229,51 @@ func TestCompactionThatFails(t *testing.T) {
 	}
 }
 
-// A script goes when no run names it, live or ended, and not while it may be on
-// its way to one.
-func TestScriptsAreCollected(t *testing.T) {
+// A full disk at any commit of retention is waited out.
+func TestFullDiskWhileRetaining(t *testing.T) {
 	t.Parallel()
-	rng := rand.New(rand.NewPCG(3, 6))
-	j := open(t, Options{MoveWithin: time.Hour})
-	for _, hash := range []string{"live", "waiting", "ended", "gone", "none", "gone too"} {
-		if err := j.PutScript(hash, []byte("source of "+hash)); err != nil {
-			t.Fatal(err)
-		}
+	tried := 0
+	for at := 1; at <= 12; at++ {
+		synctest.Test(t, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(3, 7))
+			dir := memoryDir(t)
+			j := openIn(t, dir, Options{MoveWithin: time.Hour})
+			for run := uint64(1); run <= 250; run++ {
+				appendAll(t, j, ten(rng, run, "all"))
+			}
+			moved(t, j)
+			if err := j.Close(); err != nil {
+				t.Fatal(err)
+			}
+			f := &faulty{after: at%2 == 0, fail: func(n int) error {
+				if n >= at && n < at+3 {
+					return syscall.ENOSPC
+				}
+				return nil
+			}}
+			o := f.on(historyName)
+			o.Retention = Retention{Runs: 30}
+			j = openIn(t, dir, o)
+			synctest.Wait()
+			hit := f.count() >= at
+			if err := j.Stats().MoveError; hit != errors.Is(err, syscall.ENOSPC) {
+				t.Errorf("commit %d: %v", at, err)
+			}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			got := list(t, j, "all", 0)
+			if len(got) != 30 || got[29].run != 221 || j.Stats().MoveError != nil || j.Err() != nil {
+				t.Errorf("commit %d: %d runs, %v, %v", at, len(got), j.Stats().MoveError, j.Err())
+			}
+			if hit {
+				tried++
+			}
+			if err := j.Close(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
-	run := func(number uint64, script string, ended bool) {
-		c := ten(rng, number)
-		if c.Start.Script = script; !ended {
-			c.End = nil
-		}
-		commit(t, j, c)
-	}
-	run(1, "live", false)
-	run(2, "ended", true)
-	run(3, "gone", true)
-	run(4, "gone too", true)
-	moved(t, j)
-	run(5, "waiting", true)
-	if n, err := j.Delete(t.Context(), 3); n != 1 || err != nil {
-		t.Fatal(n, err)
-	}
-	have := func(want ...string) {
-		t.Helper()
-		var got []string
-		if err := j.Sync(); err != nil {
-			t.Fatal(err)
-		}
-		if err := j.live.Scan([]byte{tableScript}, []byte{tableScript + 1}, func(key, _ []byte) bool {
-			got = append(got, string(key[1:]))
-			return true
-		}); err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("scripts are %q, want %q", got, want)
-		}
-	}
-	have("ended", "gone", "gone too", "live", "none", "waiting") // all of them were put just now
-	j = reopen(t, j, Options{MoveWithin: time.Hour})
-	j.mover.kick()
-	for j.scripts.has("none") {
-		<-time.After(time.Millisecond)
-	}
-	have("ended", "gone too", "live", "waiting")
-	if err := j.PutScript("none", []byte("again")); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := j.Delete(t.Context(), 4); n != 1 || err != nil {
-		t.Fatal(n, err)
-	}
-	for j.scripts.has("gone too") {
-		<-time.After(time.Millisecond)
-	}
-	have("ended", "live", "none", "waiting")
-	if src, err := j.Script("none"); string(src) != "again" || err != nil {
-		t.Errorf("got %q, %v", src, err)
+	if t.Logf("%d full disks", tried); tried < 3 {
+		t.Error("too few commits")
 	}
 }
