@@ -118,7 +118,8 @@ func TestAwaitSeesTheFirstChange(t *testing.T) {
 		})}
 		b := boot(t, t.TempDir(), engine.Config{Workers: 1}, journal.Options{}, block)
 		defer b.shutdown()
-		b.start(engine.StartRequest{Workflow: "block"})
+		first := b.start(engine.StartRequest{Workflow: "block"})
+		b.await(first, func(i engine.RunInfo) bool { return i.Status == engine.Running })
 		second := b.start(engine.StartRequest{Workflow: "block"})
 		v, ended, err := b.e.Await(t.Context(), second, 0)
 		if err != nil || ended {
