@@ -87,8 +87,15 @@ func (s *logStore) replay(body []byte) error {
 	return nil
 }
 
-// start begins to work.
-func (s *logStore) start() { go s.checkpoints() }
+// start begins to work. After two crashes in a row the segment that comes next
+// may have frames that the file has not: they are carried down at once, for
+// nothing else would, and the log waits for it.
+func (s *logStore) start() {
+	if s.nextTop > s.metas[0] {
+		s.sealed, s.upTo, s.filling = s.filling, s.wal.Seq(), newOverlay()
+	}
+	go s.checkpoints()
+}
 
 // Commit implements store.
 func (s *logStore) Commit(ops []op) error {
