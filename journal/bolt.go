@@ -44,7 +44,8 @@ type boltStore struct {
 	name   string      // of the file, for messages
 	broken atomic.Bool // bbolt has panicked, and may hold its locks for ever
 
-	before func(ops []op) error // tests: called before each commit; its error is that of the commit
+	before func(ops []op) error                         // tests: called before each commit; its error is that of the commit
+	watch  func(name string, commit func() error) error // tests: carries out each commit
 }
 
 // openBolt opens path, which must exist with its bucket, or, with create, makes
@@ -115,7 +116,18 @@ func (s *boltStore) Commit(ops []op) error {
 			return err
 		}
 	}
-	err := s.guard(func() error {
+	commit := func() error { return s.update(ops) }
+	if s.watch != nil {
+		commit = func() error { return s.watch(s.name, func() error { return s.update(ops) }) }
+	}
+	if err := commit(); err != nil {
+		return fmt.Errorf("cannot write %s: %w", s.name, err)
+	}
+	return nil
+}
+
+func (s *boltStore) update(ops []op) error {
+	return s.guard(func() error {
 		return s.db.Update(func(tx *bbolt.Tx) error {
 			b := tx.Bucket([]byte(bucketName))
 			if b == nil {
@@ -130,10 +142,6 @@ func (s *boltStore) Commit(ops []op) error {
 			return nil
 		})
 	})
-	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", s.name, err)
-	}
-	return nil
 }
 
 // apply carries out one operation. A cursor is set anew after each removal: one

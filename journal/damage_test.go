@@ -239,7 +239,7 @@ func cases(n int) int {
 
 // memoryDir returns a folder in memory where there is one: syncing thousands of
 // damaged files to a disk proves nothing more.
-func memoryDir(t *testing.T) string {
+func memoryDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "journal-test-")
 	if err != nil {

@@ -83,6 +83,8 @@ type Options struct {
 	beforeDown func(ops []op) error             // tests: the log's checkpoints fail
 	folder     disk.Folder                      // tests: the files of the journal's own
 	tests      historyTests
+
+	watch func(name string, commit func() error) error // tests: carries out each commit of a database
 }
 
 // Journal is open between Open and Close. Its methods may be called by any

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"sort"
 
 	"github.com/tidwall/btree"
 	"go.etcd.io/bbolt"
@@ -82,19 +83,20 @@ func (v *view) next() {
 }
 
 // hides returns the end of the range in which nothing below is to be seen, nil
-// if key lies in none. It is asked in the order of keys.
+// if key lies in none. It is asked of the file's keys and of the other
+// overlay's, one ahead of the other: so it may not forget ranges that it passed.
 func (v *view) hides(key []byte) []byte {
+	var s span
 	if v.rest != nil {
-		if s, ok := v.rest.rangeAt(key); ok && bytes.Compare(key, s.to) < 0 {
-			return s.to
+		s, _ = v.rest.rangeAt(key)
+	} else {
+		above := sort.Search(len(v.ranges), func(i int) bool { return bytes.Compare(v.ranges[i].from, key) > 0 })
+		if above > 0 {
+			s = v.ranges[above-1]
 		}
-		return nil
 	}
-	for len(v.ranges) > 0 && bytes.Compare(v.ranges[0].to, key) <= 0 {
-		v.ranges = v.ranges[1:]
-	}
-	if len(v.ranges) > 0 && bytes.Compare(v.ranges[0].from, key) <= 0 {
-		return v.ranges[0].to
+	if bytes.Compare(key, s.to) < 0 {
+		return s.to
 	}
 	return nil
 }

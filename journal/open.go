@@ -34,6 +34,9 @@ func (j *Journal) open() error {
 	if m, err = j.prepareFiles(m, marked); err != nil {
 		return err
 	}
+	if err := j.syncFiles(); err != nil {
+		return err
+	}
 	looks, err := j.identify(&m)
 	if err != nil {
 		return err
@@ -107,6 +110,22 @@ func (j *Journal) prepareFiles(m marker, marked bool) (marker, error) {
 		j.report.say("%s is missing; it was made anew from what the other files say", markerName)
 	}
 	return m, nil
+}
+
+// syncFiles brings to the disk what a process that died had written to the
+// databases, and this one reads from memory: the pages that an older meta leads
+// to are free for bbolt as soon as it has read the newer one.
+func (j *Journal) syncFiles() error {
+	for _, name := range []string{historyName, liveName} {
+		f, err := j.folder.Open(name, 0)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			return fmt.Errorf("cannot sync %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // create makes a new journal. Its marker comes first, so that one that was
@@ -213,6 +232,7 @@ func (j *Journal) openFiles(l *wal.Log) (err error) {
 	if err = j.openHistory(); err != nil {
 		return err
 	}
+	j.liveFile.watch, j.history.file.watch = j.opts.watch, j.opts.watch
 	j.history.sequence = j.logged.seq.Load
 	j.live = j.logged
 	if j.opts.wrap != nil {
