@@ -42,7 +42,8 @@ type boltStore struct {
 	name   string      // of the file, for messages
 	broken atomic.Bool // bbolt has panicked, and may hold its locks for ever
 
-	before func(ops []op) error // tests: called before each commit; its error is that of the commit
+	before     func(ops []op) error // tests: called before each commit; its error is that of the commit
+	beforeSync func()               // see Options
 }
 
 // openBolt opens path, which must exist with its bucket, or, with create, makes
@@ -112,6 +113,10 @@ func (s *boltStore) Commit(ops []op) error {
 		if err := s.before(ops); err != nil {
 			return err
 		}
+	}
+	if s.beforeSync != nil {
+		s.beforeSync() // of the pages
+		s.beforeSync() // of the meta page
 	}
 	err := s.guard(func() error {
 		return s.db.Update(func(tx *bbolt.Tx) error {

@@ -213,6 +213,7 @@ func (j *Journal) openFiles(l *wal.Log) (err error) {
 	if j.historyFile, err = openBolt(j.path(historyName), false, 0); err != nil {
 		return err
 	}
+	j.liveFile.beforeSync, j.historyFile.beforeSync = j.opts.BeforeSync, j.opts.BeforeSync
 	j.live, j.history = j.logged, j.historyFile
 	if j.opts.wrap != nil {
 		j.live, j.history = j.opts.wrap(liveName, j.live), j.opts.wrap(historyName, j.history)
