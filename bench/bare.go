@@ -40,6 +40,7 @@ func (b *bareFile) open(dir string) (err error) {
 func (b *bareFile) run(_ context.Context, n int) error {
 	const pages = 8 << 20 / page
 	var content [page]byte
+	probe := b.probe.of("bare")
 	for i := int64(0); ; i++ {
 		at := i
 		if !b.grows {
@@ -55,7 +56,7 @@ func (b *bareFile) run(_ context.Context, n int) error {
 		if err := syscall.Fdatasync(int(b.file.Fd())); err != nil {
 			return err
 		}
-		if !b.probe.step("bare") || int(i+1) == n {
+		if !probe.step() || int(i+1) == n {
 			return nil
 		}
 	}
@@ -90,7 +91,7 @@ func (b *bareBolt) open(dir string) (err error) {
 func (b *bareBolt) run(_ context.Context, n int) error {
 	value := make([]byte, 60)
 	run := b.runs.Add(1)
-	id, key := fmt.Sprint(run), binary.BigEndian.AppendUint64(nil, run)
+	probe, key := b.probe.of(fmt.Sprint(run)), binary.BigEndian.AppendUint64(nil, run)
 	for i := 0; ; i++ {
 		err := b.db.Update(func(tx *bbolt.Tx) error {
 			bucket := tx.Bucket(bareBucket)
@@ -104,7 +105,7 @@ func (b *bareBolt) run(_ context.Context, n int) error {
 		if err != nil {
 			return err
 		}
-		if !b.probe.step(id) || i+1 == n {
+		if !probe.step() || i+1 == n {
 			return nil
 		}
 	}

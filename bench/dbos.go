@@ -50,8 +50,9 @@ func (t *transact) workflow(ctx dbos.Context, n int) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	run := t.probe.of(id)
 	for i := 0; i < n || n == 0 && !t.probe.stop.Load(); i++ {
-		if _, err := dbos.RunAsStep(ctx, func(context.Context) (bool, error) { return t.probe.step(id), nil }); err != nil {
+		if _, err := dbos.RunAsStep(ctx, func(context.Context) (bool, error) { return run.step(), nil }); err != nil {
 			return "", err
 		}
 	}

@@ -43,7 +43,7 @@ func (g *goWorkflows) open(dir string) error {
 }
 
 func (g *goWorkflows) activity(_ context.Context, id string) (bool, error) {
-	return g.probe.step(id), nil
+	return g.probe.of(id).step(), nil
 }
 
 func (g *goWorkflows) workflow(ctx workflow.Context, id string, n int) (string, error) {

@@ -20,8 +20,7 @@ type holdfast struct {
 	sync   time.Duration
 	script bool
 
-	box  *box
-	noop hf.Step
+	box *box
 }
 
 // stepsScript is the same as program.
@@ -37,20 +36,23 @@ def steps(n=0):
 
 // noopStep is an effect that does nothing: its intent is on disk before its
 // body runs.
-type noopStep struct{ probe *probe }
+type noopStep struct {
+	probe *probe
+	run   *runProbe // of the run that it is for; nil: for all
+}
 
 func (noopStep) Name() string        { return "bench.noop" }
 func (noopStep) Params() []hf.Param  { return []hf.Param{{Name: "n", Required: true}} }
 func (noopStep) Effect(hf.Args) bool { return true }
 func (s noopStep) Run(_ context.Context, a hf.Args) (any, error) {
-	return s.probe.step(a.Run), nil
+	if s.run != nil {
+		return s.run.step(), nil
+	}
+	return s.probe.of(a.Run).step(), nil
 }
 
 // program is the workflow in Go.
-type program struct {
-	probe *probe
-	noop  hf.Step
-}
+type program struct{ probe *probe }
 
 func (p program) Run(_ context.Context, r *hf.Run) (any, error) {
 	in, err := value.Decode(r.Inputs())
@@ -59,11 +61,12 @@ func (p program) Run(_ context.Context, r *hf.Run) (any, error) {
 	}
 	v, _ := in.(*value.Map).Get("n")
 	n, _ := v.(int64)
+	noop := noopStep{run: p.probe.of(r.ID())}
 	var room [32]byte
 	for i := int64(0); i < n || n == 0 && !p.probe.stop.Load(); i++ {
 		args := value.AppendHead(room[:0], value.MajorMap, 1)
 		args = value.AppendInt(value.AppendString(args, "n"), i)
-		if _, err := r.Step(hf.Call{Step: p.noop, Args: args}); err != nil {
+		if _, err := r.Step(hf.Call{Step: noop, Args: args}); err != nil {
 			return nil, err
 		}
 	}
@@ -71,15 +74,14 @@ func (p program) Run(_ context.Context, r *hf.Run) (any, error) {
 }
 
 func (h *holdfast) open(dir string) error {
-	h.noop = noopStep{h.probe}
 	o := journal.Options{}
 	if h.sync > 0 {
 		o.BeforeSync = func() { time.Sleep(h.sync) }
 	}
-	wf := hf.Workflow{Name: "steps", AnyInput: true, Program: program{h.probe, h.noop}}
+	wf := hf.Workflow{Name: "steps", AnyInput: true, Program: program{h.probe}}
 	var err error
 	if h.script {
-		h.box, err = openScripts(dir, o, stepsScript, h.noop)
+		h.box, err = openScripts(dir, o, stepsScript, noopStep{probe: h.probe})
 	} else {
 		h.box, err = openBox(dir, o, nil, wf)
 	}

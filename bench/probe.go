@@ -17,24 +17,29 @@ type probe struct {
 
 // runProbe is of one run, whose steps come one after another.
 type runProbe struct {
+	all   *probe
 	last  time.Time
 	times []time.Duration // from one step's body to the next one's
 }
 
-// step is called by a step's body. It reports whether a run without end goes on.
-func (p *probe) step(id string) bool {
+// of returns the probe of a run.
+func (p *probe) of(id string) *runProbe {
 	v, ok := p.runs.Load(id)
 	if !ok {
-		v, _ = p.runs.LoadOrStore(id, new(runProbe))
+		v, _ = p.runs.LoadOrStore(id, &runProbe{all: p})
 	}
-	r := v.(*runProbe)
+	return v.(*runProbe)
+}
+
+// step is called by a step's body. It reports whether a run without end goes on.
+func (r *runProbe) step() bool {
 	now := time.Now()
-	if !r.last.IsZero() && p.counting.Load() {
+	if !r.last.IsZero() && r.all.counting.Load() {
 		r.times = append(r.times, now.Sub(r.last))
 	}
 	r.last = now
-	p.steps.Add(1)
-	return !p.stop.Load()
+	r.all.steps.Add(1)
+	return !r.all.stop.Load()
 }
 
 // times returns the times between steps of all runs, in order. No step is at work.

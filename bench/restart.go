@@ -34,8 +34,8 @@ func (p parking) Run(ctx context.Context, r *hf.Run) (any, error) {
 }
 
 func newParking() (hf.Workflow, *atomic.Int64) {
-	p, parked := new(probe), new(atomic.Int64)
-	return hf.Workflow{Name: "parking", AnyInput: true, Program: parking{program{p, noopStep{p}}, parked}}, parked
+	parked := new(atomic.Int64)
+	return hf.Workflow{Name: "parking", AnyInput: true, Program: parking{program{new(probe)}, parked}}, parked
 }
 
 // fillAndWait is the process that measureRestart kills: it makes the record,
