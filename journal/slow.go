@@ -25,3 +25,5 @@ func (f slowFile) Sync() error {
 	f.before()
 	return f.File.Sync()
 }
+
+func (f slowFile) Drop() { disk.Drop(f.File) }

@@ -9,7 +9,12 @@ import "golang.org/x/sys/unix"
 // what is written then. It is advice: a file system that does not take it loses
 // nothing.
 func Drop(f File) {
-	if f, ok := f.(file); ok {
-		_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+	if f, ok := f.(Dropper); ok {
+		f.Drop()
 	}
 }
+
+// Dropper is a File that Drop has an effect on; one around another passes it on.
+type Dropper interface{ Drop() }
+
+func (f file) Drop() { _ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) }

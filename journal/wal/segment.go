@@ -84,7 +84,6 @@ func createSegment(d disk.Folder, id Identity, i int, size int64) (disk.File, er
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot make %s: %w", Name(i), err), f.Close(), d.Remove(name))
 	}
-	disk.Drop(f)
 	return f, nil
 }
 
@@ -101,6 +100,5 @@ func readSegment(d disk.Folder, i int) (disk.File, []byte, error) {
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("cannot read %s: %w", Name(i), err), f.Close())
 	}
-	disk.Drop(f)
 	return f, b, nil
 }
