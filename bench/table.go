@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -152,6 +153,8 @@ func measureApart(ctx context.Context, o options, r row) (f figures, err error) 
 	}
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Stderr = os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it may have a process of its own
+	cmd.WaitDelay = 10 * time.Second
 	said, err := cmd.Output()
 	if err != nil {
 		return nil, err
