@@ -44,8 +44,9 @@ type boltStore struct {
 	name   string      // of the file, for messages
 	broken atomic.Bool // bbolt has panicked, and may hold its locks for ever
 
-	before func(ops []op) error                         // tests: called before each commit; its error is that of the commit
-	watch  func(name string, commit func() error) error // tests: carries out each commit
+	before     func(ops []op) error                         // tests: called before each commit; its error is that of the commit
+	watch      func(name string, commit func() error) error // tests: carries out each commit
+	beforeSync func()                                       // see Options
 }
 
 // openBolt opens path, which must exist with its bucket, or, with create, makes
@@ -115,6 +116,10 @@ func (s *boltStore) Commit(ops []op) error {
 		if err := s.before(ops); err != nil {
 			return err
 		}
+	}
+	if s.beforeSync != nil {
+		s.beforeSync() // of the pages
+		s.beforeSync() // of the meta page
 	}
 	commit := func() error { return s.update(ops) }
 	if s.watch != nil {

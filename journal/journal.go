@@ -70,6 +70,11 @@ type Options struct {
 	// must not call the journal.
 	BeforeAppend func(n uint64, c Change) error
 
+	// BeforeSync is for tests and measurements: a slow disk. It is called before
+	// each sync of the log and the marker, and twice before each commit of
+	// journal.db and of history.db, which bbolt syncs twice. Nil: nothing is called.
+	BeforeSync func()
+
 	// LogBytes is how long a segment of the log is, of which there are three, and
 	// bounds the memory for what is not in journal.db yet. Zero: 8 MiB, less on a
 	// small file system. A log that is there keeps its size.
@@ -135,6 +140,9 @@ func Open(dir string, o Options) (*Journal, error) {
 	j := &Journal{dir: dir, folder: o.folder, opts: o, log: o.Log}
 	if j.folder == nil {
 		j.folder = disk.At(dir)
+	}
+	if o.BeforeSync != nil {
+		j.folder = slowFolder{j.folder, o.BeforeSync}
 	}
 	if j.log == nil {
 		j.log = slog.New(slog.DiscardHandler)

@@ -233,6 +233,7 @@ func (j *Journal) openFiles(l *wal.Log) (err error) {
 		return err
 	}
 	j.liveFile.watch, j.history.file.watch = j.opts.watch, j.opts.watch
+	j.liveFile.beforeSync, j.history.file.beforeSync = j.opts.BeforeSync, j.opts.BeforeSync
 	j.history.sequence = j.logged.seq.Load
 	j.live = j.logged
 	if j.opts.wrap != nil {

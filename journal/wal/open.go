@@ -47,6 +47,9 @@ func Open(d disk.Folder, id Identity, size int64) (*Log, *Found, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, l.Close())
 	}
+	for i := range l.segs {
+		disk.Drop(l.segs[i].file)
+	}
 	return l, found, nil
 }
 
