@@ -116,13 +116,7 @@ type Journal struct {
 // ErrLocked when another process has the journal, and rather than begin a new
 // journal where one was.
 func Open(dir string, o Options) (*Journal, error) {
-	j := &Journal{dir: dir, folder: o.folder, opts: o, log: o.Log}
-	if j.folder == nil {
-		j.folder = disk.At(dir)
-	}
-	if j.log == nil {
-		j.log = slog.New(slog.DiscardHandler)
-	}
+	j := unopened(dir, o)
 	j.q = newQueue(limits{
 		soon: orDefault(o.SoonWithin, 5*time.Millisecond), later: orDefault(o.LaterWithin, time.Minute),
 		queueOps: 1 << 17, queueBytes: 16 << 20,
@@ -135,6 +129,18 @@ func Open(dir string, o Options) (*Journal, error) {
 	}
 	go j.mover.loop()
 	return j, nil
+}
+
+// unopened returns a Journal that knows its folder, and no more.
+func unopened(dir string, o Options) *Journal {
+	j := &Journal{dir: dir, folder: o.folder, opts: o, log: o.Log}
+	if j.folder == nil {
+		j.folder = disk.At(dir)
+	}
+	if j.log == nil {
+		j.log = slog.New(slog.DiscardHandler)
+	}
+	return j
 }
 
 func orDefault[T ~int64](d, otherwise T) T {

@@ -1,0 +1,296 @@
+package journal
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"holdfast/journal/disk"
+)
+
+// dyingFolder is the folder of a process that dies at one of its operations:
+// from then on none of them does anything.
+type dyingFolder struct {
+	disk.Folder
+	state *dying
+}
+
+type dying struct {
+	left  int  // operations before it dies
+	after bool // it dies when the operation has been done
+	dead  bool
+}
+
+func (d *dying) do(f func() error) error {
+	if d.dead {
+		return errCrash
+	}
+	if d.left--; d.left >= 0 {
+		return f()
+	}
+	d.dead = true
+	if d.after {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	return errCrash
+}
+
+func (d dyingFolder) Open(name string, flag int) (f disk.File, err error) {
+	if flag == 0 { // a look
+		if d.state.dead {
+			return nil, errCrash
+		}
+		f, err = d.Folder.Open(name, flag)
+	} else {
+		err = d.state.do(func() error { f, err = d.Folder.Open(name, flag); return err })
+	}
+	if err != nil {
+		if f != nil {
+			err = errors.Join(err, f.Close())
+		}
+		return nil, err
+	}
+	return dyingFile{f, d.state}, nil
+}
+
+func (d dyingFolder) Rename(from, to string) error {
+	return d.state.do(func() error { return d.Folder.Rename(from, to) })
+}
+
+func (d dyingFolder) Remove(name string) error {
+	return d.state.do(func() error { return d.Folder.Remove(name) })
+}
+
+type dyingFile struct {
+	disk.File
+	state *dying
+}
+
+func (f dyingFile) WriteAt(p []byte, off int64) (n int, err error) {
+	err = f.state.do(func() error { n, err = f.File.WriteAt(p, off); return err })
+	return n, err
+}
+
+func (f dyingFile) Sync() error { return f.state.do(f.File.Sync) }
+
+// crashEverywhere calls act with a folder that dies at the first operation, at
+// the second, and so on, before it and after it, until act gets through.
+func crashEverywhere(t *testing.T, act func(round string, o Options) error) {
+	t.Helper()
+	crashes := 0
+	for _, after := range []bool{false, true} {
+		for n := 0; ; n++ {
+			state := &dying{left: n, after: after}
+			round := "crash before operation"
+			if after {
+				round = "crash after operation"
+			}
+			err := act(round, Options{LogBytes: 1, folder: dyingFolder{state: state}})
+			if t.Failed() {
+				t.Fatalf("%s %d", round, n)
+			}
+			if !state.dead {
+				if err != nil {
+					t.Fatalf("nothing failed: %v", err)
+				}
+				break
+			}
+			if err == nil {
+				t.Fatalf("%s %d: no error", round, n)
+			}
+			crashes++
+		}
+	}
+	if crashes < 40 {
+		t.Errorf("only %d crashes", crashes)
+	}
+	t.Logf("%d crashes", crashes)
+}
+
+// twoStates makes a closed journal, and a backup of another.
+func twoStates(t *testing.T) (dir string, old map[uint64]Run, backup []byte, restored map[uint64]Run) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "data")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	changes := []Change{begin(1, "other1"), begin(2, "other2"), record(1, 1, "x"), {Run: 2, End: []byte("other")}}
+	j := openIn(t, dir, Options{})
+	commit(t, j, changes...)
+	moved(t, j)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	src := open(t, Options{})
+	commit(t, src, history()...)
+	moved(t, src)
+	backup, _ = backupOf(t, src)
+	return dir, model(changes), backup, model(history())
+}
+
+// TestCrashWhileRestoring: wherever the process dies, the journal is the one from
+// before or the restored one; and restore can be run again.
+func TestCrashWhileRestoring(t *testing.T) {
+	t.Parallel()
+	origin, old, backup, restored := twoStates(t)
+	was, became := 0, 0
+	crashEverywhere(t, func(round string, o Options) error {
+		dir := filepath.Join(t.TempDir(), "data")
+		if err := os.CopyFS(dir, os.DirFS(origin)); err != nil {
+			t.Fatal(err)
+		}
+		f := o.folder.(dyingFolder)
+		f.Folder = disk.At(dir)
+		o.folder = f
+		_, err := Restore(dir, bytes.NewReader(backup), o)
+		if !f.state.dead {
+			return err
+		}
+		again := filepath.Join(t.TempDir(), "data")
+		if err := os.CopyFS(again, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		_, checkErr := HasLive(dir)
+		j := openIn(t, dir, Options{})
+		if checkErr != nil {
+			t.Errorf("HasLive: %v", checkErr)
+		}
+		if _, err := j.Load(4); err == nil {
+			became++
+			same(t, j, restored)
+			heldBy(t, j, restored, "restored from a backup of ")
+		} else {
+			was++
+			same(t, j, old)
+			if !j.Report().Clean {
+				t.Errorf("report %+v", j.Report())
+			}
+		}
+		if left := listing(t, dir); strings.Contains(left, stagedSuffix) || strings.Contains(left, exchangeName) {
+			t.Errorf("left over: %s", left)
+		}
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
+		j, r := restoreInto(t, again, backup)
+		same(t, j, restored)
+		heldBy(t, j, restored, "restored from a backup of ")
+		if len(r.SetAside) != len(exchanged()) {
+			t.Errorf("set aside: %v", r.SetAside)
+		}
+		return err
+	})
+	if was < 10 || became < 10 {
+		t.Errorf("%d times as before, %d times restored", was, became)
+	}
+}
+
+// TestRestoreKeepsWhatWasThere: the state before is whole under its other names,
+// also after a second restore.
+func TestRestoreKeepsWhatWasThere(t *testing.T) {
+	t.Parallel()
+	dir, old, backup, restored := twoStates(t)
+	var first Report
+	for n := range 2 {
+		j, r := restoreInto(t, dir, backup)
+		if n == 0 {
+			first = r
+		}
+		same(t, j, restored)
+		noted(t, j)
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	back := t.TempDir()
+	for _, name := range first.SetAside {
+		own, _, _ := strings.Cut(name, ".before-restore-")
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(back, own), b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	j := openIn(t, back, Options{})
+	same(t, j, old)
+	if !j.Report().Clean || j.Report().Interrupted {
+		t.Errorf("report %+v", j.Report())
+	}
+}
+
+// TestRestoredFilesAreOfAnotherJournal: no file of the state before is taken for
+// one of the restored, though both were one journal once.
+func TestRestoredFilesAreOfAnotherJournal(t *testing.T) {
+	t.Parallel()
+	for _, name := range exchanged() {
+		if name == markerName {
+			continue // it names the identity itself
+		}
+		j := open(t, Options{})
+		commit(t, j, history()...)
+		b, _ := backupOf(t, j)
+		dir := j.dir
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		into := filepath.Join(t.TempDir(), "data")
+		if err := os.CopyFS(into, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Restore(into, bytes.NewReader(b), Options{LogBytes: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, aside := range r.SetAside {
+			if strings.HasPrefix(aside, name+".") {
+				if err := os.Rename(filepath.Join(into, aside), filepath.Join(into, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if _, err := Open(into, Options{}); err == nil {
+			t.Errorf("%s of the state before was taken", name)
+		}
+	}
+}
+
+// TestRestoreRefusedWhileOpen: a journal that a process has is not touched.
+func TestRestoreRefusedWhileOpen(t *testing.T) {
+	t.Parallel()
+	j := open(t, Options{})
+	commit(t, j, begin(1, "one"))
+	b, _ := backupOf(t, j)
+	if _, err := Restore(j.dir, bytes.NewReader(b), Options{}); !errors.Is(err, ErrLocked) {
+		t.Errorf("got %v, want ErrLocked", err)
+	}
+	commit(t, j, record(1, 1, "goes on"))
+}
+
+// TestRestoreGoesOn: a restored journal is one like any other, for a long time.
+func TestRestoreGoesOn(t *testing.T) {
+	t.Parallel()
+	src := open(t, Options{})
+	commit(t, src, history()...)
+	b, _ := backupOf(t, src)
+	j, _ := restoreInto(t, t.TempDir(), b)
+	heldBy(t, j, model(history()), "restored")
+	for range 3 {
+		for range 200 {
+			run := j.NextRun()
+			commit(t, j, begin(run, "new"+string(rune(run))), record(run, 1, strings.Repeat("x", 4000)), Change{Run: run, End: []byte("end")})
+		}
+		moved(t, j)
+		j = reopen(t, j, Options{MoveWithin: time.Microsecond})
+		if !j.Report().Clean {
+			t.Fatalf("report %+v", j.Report())
+		}
+	}
+}
