@@ -33,7 +33,7 @@ func Check(dir string) (Report, error) {
 
 func check(dir string) (Report, error) {
 	folder := disk.At(dir)
-	if _, begun, err := readExchange(folder); err != nil {
+	if _, _, begun, err := readExchange(folder); err != nil {
 		return Report{}, err
 	} else if begun {
 		var r Report

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -62,9 +63,13 @@ func clearStaged(d disk.Folder) error {
 }
 
 // exchange puts the staged files, which are complete and on disk, in their
-// places. What was there gets the suffix aside. It returns the names of that.
-func exchange(d disk.Folder, aside string) ([]string, error) {
+// places. What was there, and what is in the way, gets the suffix aside. It
+// returns the names of that.
+func exchange(d disk.Folder, aside string, inTheWay ...string) ([]string, error) {
 	text := fmt.Sprintf("holdfast exchange 1\naside %s\n", aside)
+	for _, name := range inTheWay {
+		text += "without " + name + "\n"
+	}
 	text += fmt.Sprintf("crc %08x\n", crc32.Checksum([]byte(text), castagnoli))
 	if err := disk.Replace(d, exchangeName, newSuffix, []byte(text)); err != nil {
 		return nil, err
@@ -76,42 +81,47 @@ func exchange(d disk.Folder, aside string) ([]string, error) {
 // nothing. It may be done again and again: a file that is still staged is the one
 // whose turn has not come.
 func finishExchange(d disk.Folder) (aside []string, err error) {
-	suffix, begun, err := readExchange(d)
+	suffix, inTheWay, begun, err := readExchange(d)
 	if err != nil || !begun {
 		return nil, err
 	}
 	for _, name := range exchanged() {
 		staged, err := exists(d, name+stagedSuffix)
+		if err == nil && (staged || slices.Contains(inTheWay, name)) {
+			err = setAside(d, name, suffix)
+		}
+		if err == nil && staged {
+			err = d.Rename(name+stagedSuffix, name)
+		}
+		old := false
+		if err == nil {
+			old, err = exists(d, name+suffix)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if staged {
-			old, err := exists(d, name)
-			if err == nil && old {
-				err = d.Rename(name, name+suffix)
-			}
-			if err == nil {
-				err = d.Rename(name+stagedSuffix, name)
-			}
-			if err != nil {
-				return nil, err
-			}
-		}
-		if old, err := exists(d, name+suffix); err != nil {
-			return nil, err
-		} else if old {
+		if old {
 			aside = append(aside, name+suffix)
 		}
 	}
 	return aside, d.Remove(exchangeName)
 }
 
+func setAside(d disk.Folder, name, suffix string) error {
+	there, err := exists(d, name)
+	if err != nil || !there {
+		return err
+	}
+	return d.Rename(name, name+suffix)
+}
+
 // readExchange returns the suffix of what is set aside by an exchange that has
-// begun. That there is the file says that all is staged, whatever it says.
-func readExchange(d disk.Folder) (suffix string, begun bool, err error) {
+// begun, and what is set aside without another file in its place. That there is
+// the file says that all is staged, whatever it says.
+func readExchange(d disk.Folder) (suffix string, inTheWay []string, begun bool, err error) {
 	f, err := d.Open(exchangeName, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", false, nil
+		return "", nil, false, nil
 	}
 	var b []byte
 	if err == nil {
@@ -119,14 +129,19 @@ func readExchange(d disk.Folder) (suffix string, begun bool, err error) {
 		err = errors.Join(err, f.Close())
 	}
 	if err != nil {
-		return "", false, fmt.Errorf("cannot read %s: %w", exchangeName, err)
+		return "", nil, false, fmt.Errorf("cannot read %s: %w", exchangeName, err)
 	}
 	text, sum, _ := strings.Cut(string(b), "crc ")
 	_, err = fmt.Sscanf(text, "holdfast exchange 1\naside %s\n", &suffix)
 	if err != nil || sum != fmt.Sprintf("%08x\n", crc32.Checksum([]byte(text), castagnoli)) {
-		suffix = asideSuffix("exchange", time.Now())
+		return asideSuffix("exchange", time.Now()), nil, true, nil
 	}
-	return suffix, true, nil
+	for line := range strings.Lines(text) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "without "); ok {
+			inTheWay = append(inTheWay, name)
+		}
+	}
+	return suffix, inTheWay, true, nil
 }
 
 // asideSuffix is of files that are set aside before something at that time.

@@ -23,7 +23,7 @@ func HasLive(dir string) (bool, error) {
 
 func hasLive(dir string) (bool, error) {
 	folder, path := disk.At(dir), filepath.Join(dir, liveName)
-	if _, begun, err := readExchange(folder); begun || err != nil {
+	if _, _, begun, err := readExchange(folder); begun || err != nil {
 		return begun, err
 	}
 	m, marked, err := readMarker(folder)

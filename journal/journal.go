@@ -74,6 +74,7 @@ type Options struct {
 	wrap       func(name string, s store) store // tests: a store that fails or is slow
 	beforeDown func(ops []op) error             // tests: the log's checkpoints fail
 	folder     disk.Folder                      // tests: the files of the journal's own
+	lost       []string                         // Salvage: what is known to be lost, in words
 }
 
 // Journal is open between Open and Close. Its methods may be called by any

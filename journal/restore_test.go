@@ -20,9 +20,8 @@ type dyingFolder struct {
 }
 
 type dying struct {
-	left  int  // operations before it dies
-	after bool // it dies when the operation has been done
-	dead  bool
+	left int // operations before it dies
+	dead bool
 }
 
 func (d *dying) do(f func() error) error {
@@ -33,11 +32,6 @@ func (d *dying) do(f func() error) error {
 		return f()
 	}
 	d.dead = true
-	if d.after {
-		if err := f(); err != nil {
-			return err
-		}
-	}
 	return errCrash
 }
 
@@ -79,38 +73,28 @@ func (f dyingFile) WriteAt(p []byte, off int64) (n int, err error) {
 
 func (f dyingFile) Sync() error { return f.state.do(f.File.Sync) }
 
-// crashEverywhere calls act with a folder that dies at the first operation, at
-// the second, and so on, before it and after it, until act gets through.
-func crashEverywhere(t *testing.T, act func(round string, o Options) error) {
+// crashEverywhere calls act with a folder that dies before its first operation,
+// before its second, and so on, until act gets through.
+func crashEverywhere(t *testing.T, least int, act func(f dyingFolder) error) {
 	t.Helper()
-	crashes := 0
-	for _, after := range []bool{false, true} {
-		for n := 0; ; n++ {
-			state := &dying{left: n, after: after}
-			round := "crash before operation"
-			if after {
-				round = "crash after operation"
-			}
-			err := act(round, Options{LogBytes: 1, folder: dyingFolder{state: state}})
-			if t.Failed() {
-				t.Fatalf("%s %d", round, n)
-			}
-			if !state.dead {
-				if err != nil {
-					t.Fatalf("nothing failed: %v", err)
-				}
-				break
-			}
-			if err == nil {
-				t.Fatalf("%s %d: no error", round, n)
-			}
-			crashes++
+	for n := 0; ; n++ {
+		f := dyingFolder{state: &dying{left: n}}
+		err := act(f)
+		switch {
+		case t.Failed():
+			t.Fatalf("crash before operation %d", n)
+		case f.state.dead && err == nil:
+			t.Fatalf("crash before operation %d: no error", n)
+		case f.state.dead:
+			continue
+		case err != nil:
+			t.Fatalf("nothing failed: %v", err)
+		case n < least:
+			t.Errorf("only %d crashes", n)
 		}
+		t.Logf("%d crashes", n)
+		return
 	}
-	if crashes < 40 {
-		t.Errorf("only %d crashes", crashes)
-	}
-	t.Logf("%d crashes", crashes)
 }
 
 // twoStates makes a closed journal, and a backup of another.
@@ -140,22 +124,14 @@ func TestCrashWhileRestoring(t *testing.T) {
 	t.Parallel()
 	origin, old, backup, restored := twoStates(t)
 	was, became := 0, 0
-	crashEverywhere(t, func(round string, o Options) error {
-		dir := filepath.Join(t.TempDir(), "data")
-		if err := os.CopyFS(dir, os.DirFS(origin)); err != nil {
-			t.Fatal(err)
-		}
-		f := o.folder.(dyingFolder)
+	crashEverywhere(t, 40, func(f dyingFolder) error {
+		dir := copyOf(t, origin)
 		f.Folder = disk.At(dir)
-		o.folder = f
-		_, err := Restore(dir, bytes.NewReader(backup), o)
+		_, err := Restore(dir, bytes.NewReader(backup), Options{LogBytes: 1, folder: f})
 		if !f.state.dead {
 			return err
 		}
-		again := filepath.Join(t.TempDir(), "data")
-		if err := os.CopyFS(again, os.DirFS(dir)); err != nil {
-			t.Fatal(err)
-		}
+		again := copyOf(t, dir)
 		_, checkErr := HasLive(dir)
 		j := openIn(t, dir, Options{})
 		if checkErr != nil {
@@ -186,7 +162,7 @@ func TestCrashWhileRestoring(t *testing.T) {
 		}
 		return err
 	})
-	if was < 10 || became < 10 {
+	if was < 10 || became < 10 { // both were to be seen
 		t.Errorf("%d times as before, %d times restored", was, became)
 	}
 }
@@ -291,6 +267,47 @@ func TestRestoreGoesOn(t *testing.T) {
 		j = reopen(t, j, Options{MoveWithin: time.Microsecond})
 		if !j.Report().Clean {
 			t.Fatalf("report %+v", j.Report())
+		}
+	}
+}
+
+// TestExchangeBegun: an exchange that has begun is told, and not taken for a
+// journal in order; one whose file cannot be read is gone on with all the same.
+func TestExchangeBegun(t *testing.T) {
+	t.Parallel()
+	for _, garbage := range []bool{false, true} {
+		dir, old, _, restored := twoStates(t)
+		src := open(t, Options{})
+		commit(t, src, history()...)
+		b, _ := backupOf(t, src)
+		f := dyingFolder{disk.At(dir), &dying{left: 1 << 30}}
+		r := &restorer{Journal: unopened(dir, Options{LogBytes: 1, folder: f}), backup: bytes.NewReader(b)}
+		var err error
+		if r.info, err = ReadBackup(r.backup); err == nil {
+			err = r.stage()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.state.left = 5 // the file is there, and one of the old is aside
+		if _, err := exchange(f, asideSuffix("restore", epoch)); !errors.Is(err, errCrash) {
+			t.Fatal(err)
+		}
+		if garbage {
+			damageFile(t, filepath.Join(dir, exchangeName), func(b []byte) []byte { clear(b); return b })
+		}
+		if live, err := HasLive(dir); err != nil || !live {
+			t.Errorf("HasLive: %v, %v", live, err)
+		}
+		if r, err := Check(dir); err != nil || r.Clean || len(r.Sentences) != 1 || !strings.Contains(r.Sentences[0], "are being exchanged for others") {
+			t.Errorf("check: %+v, %v", r, err)
+		}
+		j := openIn(t, dir, Options{})
+		same(t, j, restored)
+		saysOne(t, j.Report(), "that was gone on with. What was there before is kept as ")
+		noted(t, j)
+		if n := strings.Count(listing(t, dir), ".before-"); n != len(exchanged()) {
+			t.Errorf("%d files are set aside, %d were there", n, len(old))
 		}
 	}
 }
