@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"holdfast/engine/isa88"
@@ -84,9 +85,15 @@ func (e *Engine) revive(run journal.Run, programs map[string]Workflow) *Run {
 		r.inbox = append(r.inbox, m)
 	}
 	for _, d := range e.journal.Report().Damaged {
-		if d.Run == r.num && r.lost == "" {
+		if d.Run != r.num {
+			continue
+		}
+		r.unsaid = true
+		switch {
+		case r.lost == "":
 			r.lost = d.What
-			r.unsaid = true
+		case !strings.Contains(r.lost, d.What): // it has lost something before
+			r.lost += "; " + d.What
 		}
 	}
 	if r.lost != "" && r.badRec == nil {

@@ -64,17 +64,28 @@ func clearStaged(d disk.Folder) error {
 
 // exchange puts the staged files, which are complete and on disk, in their
 // places. What was there, and what is in the way, gets the suffix aside. It
-// returns the names of that.
+// returns the names of that. With an error either nothing has changed, and nothing
+// is staged any more, or it says that the exchange has begun.
 func exchange(d disk.Folder, aside string, inTheWay ...string) ([]string, error) {
 	text := fmt.Sprintf("holdfast exchange 1\naside %s\n", aside)
 	for _, name := range inTheWay {
 		text += "without " + name + "\n"
 	}
 	text += fmt.Sprintf("crc %08x\n", crc32.Checksum([]byte(text), castagnoli))
-	if err := disk.Replace(d, exchangeName, newSuffix, []byte(text)); err != nil {
-		return nil, err
+	err := disk.Replace(d, exchangeName, newSuffix, []byte(text))
+	if err != nil {
+		if begun, lerr := exists(d, exchangeName); lerr == nil && !begun {
+			return nil, errors.Join(err, clearStaged(d))
+		}
 	}
-	return finishExchange(d)
+	var old []string
+	if err == nil {
+		old, err = finishExchange(d)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the exchange of the files has begun, and goes on at the next start, or when this is run again: %w", err)
+	}
+	return old, nil
 }
 
 // finishExchange goes on with an exchange that has begun; without one it does
@@ -175,7 +186,7 @@ func own(dir string, names ...string) error {
 		return nil
 	}
 	for _, name := range names {
-		if err := os.Chown(filepath.Join(dir, name), int(st.Uid), int(st.Gid)); err != nil {
+		if err := os.Chown(filepath.Join(dir, name), int(st.Uid), int(st.Gid)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

@@ -78,7 +78,7 @@ func (r *restorer) restore() error {
 		return errors.Join(err, clearStaged(r.folder))
 	}
 	if r.report.SetAside, err = exchange(r.folder, asideSuffix("restore", time.Now())); err != nil {
-		return fmt.Errorf("the exchange of the files has begun, and goes on at the next start, or when restore is run again: %w", err)
+		return err
 	}
 	r.report.Sentences = append([]string{fmt.Sprintf("restored from the backup of %s of journal %s: %s, which will be on hold, and the runs that had ended",
 		r.info.Time.Format(time.RFC3339), r.info.Journal, liveRuns(r.info.Runs))}, r.report.Sentences...)

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"holdfast/journal/disk"
+	"holdfast/journal/wal"
 )
 
 // dyingFolder is the folder of a process that dies at one of its operations:
@@ -20,7 +23,8 @@ type dyingFolder struct {
 }
 
 type dying struct {
-	left int // operations before it dies
+	left int   // operations before it dies
+	once error // it does not die, but fails so, once
 	dead bool
 }
 
@@ -28,8 +32,11 @@ func (d *dying) do(f func() error) error {
 	if d.dead {
 		return errCrash
 	}
-	if d.left--; d.left >= 0 {
+	if d.left--; d.left >= 0 || d.left < -1 && d.once != nil {
 		return f()
+	}
+	if d.once != nil {
+		return d.once
 	}
 	d.dead = true
 	return errCrash
@@ -164,6 +171,45 @@ func TestCrashWhileRestoring(t *testing.T) {
 	})
 	if was < 10 || became < 10 { // both were to be seen
 		t.Errorf("%d times as before, %d times restored", was, became)
+	}
+}
+
+// TestRestoreWithoutRoom: a restore that fails leaves the journal as it was, and
+// nothing beside it; once the exchange has begun, it says that it goes on.
+func TestRestoreWithoutRoom(t *testing.T) {
+	t.Parallel()
+	origin, old, backup, restored := twoStates(t)
+	before := files(t, origin)
+	untouched, begun := 0, 0
+	for n := 0; ; n += 3 {
+		dir := copyOf(t, origin)
+		f := dyingFolder{disk.At(dir), &dying{left: n, once: syscall.ENOSPC}}
+		_, err := Restore(dir, bytes.NewReader(backup), Options{LogBytes: 1, folder: f})
+		if f.state.left >= 0 {
+			break
+		}
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("operation %d: %v", n, err)
+		}
+		want := old
+		if strings.Contains(err.Error(), "the exchange of the files has begun, and goes on") {
+			want = restored
+			begun++
+		} else {
+			untouched++
+			if after := files(t, dir); !reflect.DeepEqual(after, before) {
+				t.Fatalf("operation %d: the files were changed: %s", n, listing(t, dir))
+			}
+		}
+		j := openIn(t, dir, Options{})
+		if j.Report().Clean == (begun > 0) {
+			t.Errorf("operation %d: report %+v", n, j.Report())
+		}
+		same(t, j, want)
+		noted(t, j)
+	}
+	if untouched < 8 || begun < 3 {
+		t.Errorf("%d times untouched, %d times begun", untouched, begun)
 	}
 }
 
@@ -309,5 +355,45 @@ func TestExchangeBegun(t *testing.T) {
 		if n := strings.Count(listing(t, dir), ".before-"); n != len(exchanged()) {
 			t.Errorf("%d files are set aside, %d were there", n, len(old))
 		}
+	}
+}
+
+// TestFilesOfTheOwner: what root restores or salvages, the daemon's user can open.
+func TestFilesOfTheOwner(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can make files of another user")
+	}
+	const uid, gid = 12345, 12346
+	dir, _, backup, _ := twoStates(t)
+	if err := os.Chown(dir, uid, gid); err != nil {
+		t.Fatal(err)
+	}
+	check := func() {
+		t.Helper()
+		for _, name := range append(exchanged(), lockName) {
+			fi, err := os.Stat(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if st := fi.Sys().(*syscall.Stat_t); st.Uid != uid || st.Gid != gid {
+				t.Errorf("%s is of %d:%d", name, st.Uid, st.Gid)
+			}
+		}
+	}
+	if _, err := Restore(dir, bytes.NewReader(backup), Options{LogBytes: 1}); err != nil {
+		t.Fatal(err)
+	}
+	check()
+	for _, lose := range []string{"", liveName, wal.Name(0)} {
+		if lose != "" {
+			if err := os.Remove(filepath.Join(dir, lose)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Salvage(dir, Options{LogBytes: 1}); err != nil {
+			t.Fatal(err)
+		}
+		check()
 	}
 }

@@ -55,7 +55,10 @@ func openAndClose(dir string, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	return j.Report(), j.Close()
+	if err := j.Close(); err != nil {
+		return Report{}, err
+	}
+	return j.Report(), own(dir, exchanged()...)
 }
 
 // salvageable reports whether it was what the files are that kept Open from
@@ -126,7 +129,7 @@ func (s *salvager) rebuild() error {
 		return errors.Join(err, clearStaged(s.folder))
 	}
 	if s.report.SetAside, err = exchange(s.folder, asideSuffix("salvage", time.Now()), s.inTheWay...); err != nil {
-		return fmt.Errorf("the exchange of the files has begun, and goes on at the next start, or when salvage is run again: %w", err)
+		return err
 	}
 	if len(s.report.SetAside) > 0 {
 		s.report.say("what was there before is kept as %s", strings.Join(s.report.SetAside, ", "))
