@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"holdfast/engine/isa88"
@@ -91,7 +92,13 @@ func (e *Engine) revive(run journal.Run, programs map[string]Workflow, lost stri
 		r.inbox = append(r.inbox, m)
 	}
 	if lost != "" {
-		r.lost, r.unsaid = lost, true
+		r.unsaid = true
+		switch {
+		case r.lost == "":
+			r.lost = lost
+		case !strings.Contains(r.lost, lost): // it has lost something before
+			r.lost += "; " + lost
+		}
 	}
 	if r.held {
 		r.state = isa88.Held

@@ -223,14 +223,16 @@ func (s *boltStore) Get(key []byte) (value []byte, err error) {
 }
 
 func (s *boltStore) Scan(from, to []byte, f func(key, value []byte) bool) error {
-	return s.view(func(b *bbolt.Bucket) {
-		c := b.Cursor()
-		for k, v := c.Seek(from); k != nil && (to == nil || bytes.Compare(k, to) < 0); k, v = c.Next() {
-			if !f(k, v) {
-				return
-			}
+	return s.view(func(b *bbolt.Bucket) { scan(b, from, to, f) })
+}
+
+func scan(b *bbolt.Bucket, from, to []byte, f func(key, value []byte) bool) {
+	c := b.Cursor()
+	for k, v := c.Seek(from); k != nil && (to == nil || bytes.Compare(k, to) < 0); k, v = c.Next() {
+		if !f(k, v) {
+			return
 		}
-	})
+	}
 }
 
 // noRoom reports whether a commit failed for want of room, and nothing of it

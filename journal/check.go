@@ -33,6 +33,13 @@ func Check(dir string) (Report, error) {
 
 func check(dir string) (Report, error) {
 	folder := disk.At(dir)
+	if _, _, begun, err := readExchange(folder); err != nil {
+		return Report{}, err
+	} else if begun {
+		var r Report
+		r.say("the files of the journal are being exchanged for others, and the process that did it has ended: the next start goes on with that, or restore, or salvage")
+		return r, nil
+	}
 	m, marked, err := readMarker(folder)
 	if err != nil {
 		return Report{}, err
@@ -117,6 +124,10 @@ func (c *checker) log(folder disk.Folder, m marker, live, history *inspection, e
 		return nil
 	}
 	found, err := wal.Read(folder, id)
+	if errors.Is(err, wal.ErrForeign) {
+		c.say("%v", err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,9 @@ func HasLive(dir string) (bool, error) {
 
 func hasLive(dir string) (bool, error) {
 	folder, path := disk.At(dir), filepath.Join(dir, liveName)
+	if _, _, begun, err := readExchange(folder); begun || err != nil {
+		return begun, err
+	}
 	m, marked, err := readMarker(folder)
 	if err != nil {
 		return false, err

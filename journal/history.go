@@ -128,6 +128,18 @@ func (h *history) Scan(from, to []byte, f func(key, value []byte) bool) error {
 	return h.used(h.file.Scan(from, to, f))
 }
 
+// scanOne is Scan for one who takes long: neither reads nor commits wait for it.
+// Should the file be exchanged meanwhile, the old one is closed after it.
+func (h *history) scanOne(from, to []byte, f func(key, value []byte) bool) error {
+	h.mu.RLock()
+	r, err := h.file.begin()
+	h.mu.RUnlock()
+	if err != nil {
+		return h.seen(err)
+	}
+	return h.seen(r.read(func(b *bbolt.Bucket) { scan(b, from, to, f) }))
+}
+
 // Back is Scan from the highest key below to downwards.
 func (h *history) Back(from, to []byte, f func(key, value []byte) bool) error {
 	return h.view(func(b *bbolt.Bucket) {

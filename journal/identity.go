@@ -59,17 +59,17 @@ func originOf(payload []byte) origin {
 // belongs compares what the two files say of themselves, and the marker if it
 // says something. It returns the journal's identity; none if no file has one.
 func belongs(m marker, live, history origin) (wal.Identity, error) {
-	const exchange = "give each file its own name again, or restore both from a backup (holdfast journal restore)"
+	const exchange = "give each file its own name again (holdfast journal salvage), or restore both from a backup (holdfast journal restore)"
 	switch {
 	case live.known && history.known && live.role == roleHistory && history.role == roleLive:
 		return wal.Identity{}, fmt.Errorf("%s is %s's file and %s is %s's: they were exchanged: %s: %w",
 			liveName, historyName, historyName, liveName, exchange, ErrForeign)
 	case live.known && live.role != roleLive:
 		return wal.Identity{}, fmt.Errorf("%s is a copy of %s, the live runs are not in it: put the right file in its place, "+
-			"or restore both from a backup (holdfast journal restore): %w", liveName, historyName, ErrForeign)
+			"restore both from a backup (holdfast journal restore), or have what is left put together (holdfast journal salvage): %w", liveName, historyName, ErrForeign)
 	case history.known && history.role != roleHistory:
 		return wal.Identity{}, fmt.Errorf("%s is a copy of %s, the ended runs are not in it: put the right file in its place, "+
-			"or restore both from a backup (holdfast journal restore): %w", historyName, liveName, ErrForeign)
+			"restore both from a backup (holdfast journal restore), or have what is left put together (holdfast journal salvage): %w", historyName, liveName, ErrForeign)
 	}
 	var id wal.Identity
 	from := ""
@@ -82,7 +82,7 @@ func belongs(m marker, live, history origin) (wal.Identity, error) {
 		case from == "":
 			id, from = f.o.id, f.name
 		case !bytes.Equal(id[:], f.o.id[:]):
-			return id, fmt.Errorf("%s is of journal %s, %s of journal %s: put the right file in its place: %w",
+			return id, fmt.Errorf("%s is of journal %s, %s of journal %s: put the right file in its place, or do without it (holdfast journal salvage): %w",
 				from, identityText(id), f.name, identityText(f.o.id), ErrForeign)
 		}
 	}

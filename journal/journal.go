@@ -88,6 +88,7 @@ type Options struct {
 	beforeDown func(ops []op) error             // tests: the log's checkpoints fail
 	folder     disk.Folder                      // tests: the files of the journal's own
 	tests      historyTests
+	lost       []string // Salvage: what is known to be lost, in words
 
 	watch func(name string, commit func() error) error // tests: carries out each commit of a database
 }
@@ -137,16 +138,7 @@ type Journal struct {
 // ErrLocked when another process has the journal, and rather than begin a new
 // journal where one was.
 func Open(dir string, o Options) (*Journal, error) {
-	j := &Journal{dir: dir, folder: o.folder, opts: o, log: o.Log}
-	if j.folder == nil {
-		j.folder = disk.At(dir)
-	}
-	if o.BeforeSync != nil {
-		j.folder = slowFolder{j.folder, o.BeforeSync}
-	}
-	if j.log == nil {
-		j.log = slog.New(slog.DiscardHandler)
-	}
+	j := unopened(dir, o)
 	j.q = newQueue(limits{
 		soon: orDefault(o.SoonWithin, SoonWithin), later: orDefault(o.LaterWithin, LaterWithin),
 		queueOps: 1 << 17, queueBytes: 16 << 20,
@@ -160,6 +152,21 @@ func Open(dir string, o Options) (*Journal, error) {
 	}
 	go j.mover.loop()
 	return j, nil
+}
+
+// unopened returns a Journal that knows its folder, and no more.
+func unopened(dir string, o Options) *Journal {
+	j := &Journal{dir: dir, folder: o.folder, opts: o, log: o.Log}
+	if j.folder == nil {
+		j.folder = disk.At(dir)
+	}
+	if o.BeforeSync != nil {
+		j.folder = slowFolder{j.folder, o.BeforeSync}
+	}
+	if j.log == nil {
+		j.log = slog.New(slog.DiscardHandler)
+	}
+	return j
 }
 
 func orDefault[T ~int64](d, otherwise T) T {

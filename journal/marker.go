@@ -105,11 +105,17 @@ func missing(path string) (bool, error) {
 	return fi.Size() == 0, nil
 }
 
+// Why a journal that cannot be opened can still be salvaged, besides ErrForeign.
+var (
+	errGone       = errors.New("missing or empty")
+	errUnreadable = errors.New("nothing says which journal it is")
+)
+
 // gone is the error for files that should be there, as another one says.
 func gone(dir string, names []string, witness string) error {
-	return fmt.Errorf("%s missing or empty, but %s says that a journal was here: restore the files from a backup (holdfast journal restore), "+
-		"or, to give up every run and begin anew, move all files away from %s",
-		strings.Join(names, " and ")+isAre(names), witness, dir)
+	return fmt.Errorf("%s %w, but %s says that a journal was here: restore the files from a backup (holdfast journal restore), "+
+		"or have what is left put together (holdfast journal salvage), or, to give up every run and begin anew, move all files away from %s",
+		strings.Join(names, " and ")+isAre(names), errGone, witness, dir)
 }
 
 func isAre(names []string) string {

@@ -23,6 +23,10 @@ func (j *Journal) open() error {
 	if j.lock, err = lockDir(j.dir); err != nil {
 		return err
 	}
+	j.report = Report{Clean: true}
+	if err := j.goOn(); err != nil {
+		return err
+	}
 	m, marked, err := readMarker(j.folder)
 	if err != nil {
 		return err
@@ -30,7 +34,7 @@ func (j *Journal) open() error {
 	if marked && m.version != formatVersion {
 		return otherFormat(markerName, m.version)
 	}
-	j.report = Report{Clean: true, Interrupted: marked && m.state == stateOpen}
+	j.report.Interrupted = marked && m.state == stateOpen
 	if m, err = j.prepareFiles(m, marked); err != nil {
 		return err
 	}
@@ -170,8 +174,8 @@ func (j *Journal) identify(m *marker) (looks map[string]*inspection, err error) 
 		return nil, err
 	}
 	if m.id == (wal.Identity{}) {
-		return nil, fmt.Errorf("neither %s nor %s nor %s can be read: restore them from a backup (holdfast journal restore): %w",
-			markerName, liveName, historyName, errDamaged)
+		return nil, fmt.Errorf("neither %s nor %s nor %s can be read: restore them from a backup (holdfast journal restore), "+
+			"or have what is left put together (holdfast journal salvage): %w", markerName, liveName, historyName, errUnreadable)
 	}
 	return looks, nil
 }

@@ -82,7 +82,7 @@ func TestFilesThatAreGone(t *testing.T) {
 				}
 				_, err := Open(dir, Options{})
 				want := file + " is missing or empty, but journal.marker says that a journal was here: restore the files from a backup (holdfast journal restore), " +
-					"or, to give up every run and begin anew, move all files away from " + dir
+					"or have what is left put together (holdfast journal salvage), or, to give up every run and begin anew, move all files away from " + dir
 				if err == nil || !strings.HasSuffix(err.Error(), want) {
 					t.Fatalf("got  %v\nwant …%s", err, want)
 				}

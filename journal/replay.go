@@ -2,6 +2,7 @@ package journal
 
 import (
 	"fmt"
+	"slices"
 
 	"holdfast/journal/wal"
 )
@@ -27,7 +28,7 @@ func (j *Journal) replay(m marker, found *wal.Found) error {
 	j.history.serial = serial
 
 	top := max(has, topOf(found))
-	lost := j.losses(m, found, has, historySaw)
+	lost := append(slices.Clone(j.opts.lost), j.losses(m, found, has, historySaw)...)
 	for _, f := range found.Frames {
 		if f.Seq <= has {
 			continue

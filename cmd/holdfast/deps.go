@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"runtime/debug"
 
 	"holdfast/internal/app"
@@ -23,10 +24,32 @@ func deps() cli.Deps {
 		Demo: func(ctx context.Context, o cli.DemoOptions) error {
 			return badConfig(demo.Run(ctx, demo.Options{Dir: o.Dir, Stdout: o.Stdout, Stderr: o.Stderr, Terminal: o.Terminal, Version: version()}))
 		},
-		Check:    app.Check,
+		Check: app.Check,
+		Journal: cli.JournalVerbs{
+			Check: func(path string) (cli.JournalReport, error) { return journalReport(app.CheckJournal(path)) },
+			Restore: func(path string, backup io.ReadSeeker) (cli.JournalReport, error) {
+				return journalReport(app.RestoreJournal(path, backup))
+			},
+			Salvage: func(path string) (cli.JournalReport, error) { return journalReport(app.SalvageJournal(path)) },
+		},
 		Schema:   app.Schema,
 		SocketOf: app.SocketOf,
 	}
+}
+
+// journalReport gives the command line its own kind of a journal's report.
+func journalReport(dir string, r app.JournalReport, err error) (cli.JournalReport, error) {
+	if errors.Is(err, app.ErrInUse) {
+		err = &cli.InUse{Cause: err}
+	}
+	if err != nil {
+		return cli.JournalReport{}, badConfig(err)
+	}
+	out := cli.JournalReport{Dir: dir, Clean: r.Clean, Interrupted: r.Interrupted, Sentences: r.Sentences, SetAside: r.SetAside}
+	for _, d := range r.Damaged {
+		out.Runs = append(out.Runs, cli.JournalDoubt{ID: d.ID, Ended: d.Ended, Lost: d.Lost, What: d.What})
+	}
+	return out, nil
 }
 
 // version is the release, with the commit that it was built of where that is known.

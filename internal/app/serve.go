@@ -114,7 +114,7 @@ func open(cfg *config.Config, o Options, log *slog.Logger) (d *daemon, err error
 	}
 	d.engine.NotLoaded(notLoaded(bad)...)
 	d.server = control.New(control.Config{Engine: d.engine, Tags: d.gateway, Links: d.gateway, Version: o.Version,
-		StartedAt: time.Now(), SocketPath: cfg.API.Socket, Ready: d.ready, Log: log})
+		Backup: backupOf(d.journal), StartedAt: time.Now(), SocketPath: cfg.API.Socket, Ready: d.ready, Log: log})
 	return d, nil
 }
 

@@ -21,7 +21,8 @@ type Deps struct {
 	Demo  func(ctx context.Context, o DemoOptions) error
 	// Check checks a configuration and its workflows, and opens nothing. It
 	// writes what is good to know to out; faults are "file:line:col: …".
-	Check func(configPath string, plan bool, out io.Writer) (faults []string, err error)
+	Check   func(configPath string, plan bool, out io.Writer) (faults []string, err error)
+	Journal JournalVerbs
 	// Schema returns the JSON Schema of the configuration.
 	Schema func() []byte
 	// SocketOf returns the socket that a configuration names.
@@ -109,7 +110,7 @@ func (a *app) root() *cobra.Command {
 		a.statusVerb(), a.workflowsVerb(), a.startVerb(),
 		a.runsVerb(), a.showVerb(), a.stepsVerb(), a.logsVerb(),
 		a.sendVerb(), a.cancelVerb(), a.resolveVerb(),
-		a.tagsVerb(), a.versionVerb(), a.completionVerb(),
+		a.tagsVerb(), a.journalVerb(), a.versionVerb(), a.completionVerb(),
 	)
 	for _, c := range operatorVerbs() {
 		root.AddCommand(a.operatorVerb(c))

@@ -46,7 +46,7 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{}, {"help"}, {"--help"}} {
 		r := hf(t, "/nowhere", args...).want(t, 0, "Available Commands:", "")
-		for verb := range strings.FieldsSeq("serve demo check config status workflows start runs show steps logs hold resume stop abort reset send cancel resolve tags version completion") {
+		for verb := range strings.FieldsSeq("serve demo check config status workflows start runs show steps logs hold resume stop abort reset send cancel resolve tags journal version completion") {
 			if !strings.Contains(r.out, "\n  "+verb+" ") {
 				t.Errorf("help does not name %s", verb)
 			}

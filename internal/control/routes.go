@@ -46,6 +46,8 @@ func (s *Server) list() []route {
 		{"GET", "/v1/tags/watch", viewer, []string{"path"}, s.tagWatch},
 		{"GET", "/v1/tags/confirm", viewer, []string{"path", "value", "after", "wait_ms"}, s.tagConfirm},
 		{"POST", "/v1/tags/write", operator, nil, s.tagWrite},
+
+		{"POST", "/v1/journal/backup", engineer, nil, s.backup},
 	}
 }
 
@@ -90,11 +92,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, rt route) {
 		s.fail(w, tell(err))
 		return
 	}
-	if st, ok := answer.(stream); ok {
-		s.stream(w, r, st)
-		return
+	switch a := answer.(type) {
+	case stream:
+		s.stream(w, r, a)
+	case bytesOf:
+		s.bytes(w, r, a)
+	default:
+		s.answer(w, http.StatusOK, answer)
 	}
-	s.answer(w, http.StatusOK, answer)
 }
 
 // record logs who asked for an act, and whether it was done.

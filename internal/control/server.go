@@ -15,6 +15,7 @@ type Config struct {
 	Engine     Engine
 	Tags       Tags
 	Links      Links
+	Backup     Backup
 	Version    string
 	StartedAt  time.Time
 	SocketPath string          // for display

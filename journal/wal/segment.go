@@ -87,6 +87,28 @@ func createSegment(d disk.Folder, id Identity, i int, size int64) (disk.File, er
 	return f, nil
 }
 
+// Identify returns which journal's log segment i says that it is of. known is
+// false where there is none, or its first page cannot be read.
+func Identify(d disk.Folder, i int) (id Identity, known bool, err error) {
+	f, err := d.Open(Name(i), 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Identity{}, false, nil
+	}
+	if err != nil {
+		return Identity{}, false, err
+	}
+	b := make([]byte, segmentHead)
+	n, err := f.ReadAt(b, 0)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return Identity{}, false, fmt.Errorf("cannot read %s: %w", Name(i), err)
+	}
+	id, _, _, known = parseSegmentHead(b[:n])
+	return id, known, nil
+}
+
 // readSegment opens segment i and reads it. It returns no file if there is none.
 func readSegment(d disk.Folder, i int) (disk.File, []byte, error) {
 	f, err := d.Open(Name(i), 0)

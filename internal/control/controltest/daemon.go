@@ -3,10 +3,12 @@ package controltest
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"holdfast/gateway"
 	"holdfast/gateway/tag"
 	"holdfast/internal/control"
+	"holdfast/internal/control/wire"
 	"holdfast/journal"
 	"holdfast/journal/journaltest"
 )
@@ -24,6 +27,9 @@ type Daemon struct {
 	Engine  *engine.Engine
 	Gateway *gateway.Gateway
 	Device  *Device
+
+	other atomic.Pointer[func(context.Context, io.Writer) error] // in place of the journal's backup
+
 	// Stop ends the daemon's API, as SIGTERM does, and returns when it has ended.
 	Stop func()
 }
@@ -34,15 +40,17 @@ func startedAt() time.Time { return time.Date(2026, 11, 21, 20, 0, 0, 0, time.UT
 // Start starts a Daemon. With ready not nil it recovers until ready is closed.
 func Start(t testing.TB, ready <-chan struct{}) *Daemon {
 	t.Helper()
-	e, _ := newEngine(t, engine.Config{}, journaltest.Open(t), func() {})
-	return serve(t, e, ready)
+	j := journaltest.Open(t)
+	e, _ := newEngine(t, engine.Config{}, j, func() {})
+	return serve(t, e, j, ready)
 }
 
 // StartBusy starts a Daemon that executes so many runs at once; more wait their turn.
 func StartBusy(t testing.TB, workers int) *Daemon {
 	t.Helper()
-	e, _ := newEngine(t, engine.Config{Workers: workers}, journaltest.Open(t), func() {})
-	return serve(t, e, nil)
+	j := journaltest.Open(t)
+	e, _ := newEngine(t, engine.Config{Workers: workers}, j, func() {})
+	return serve(t, e, j, nil)
 }
 
 // StartInDoubt starts a Daemon that comes back from a restart, and whose run
@@ -57,9 +65,10 @@ func StartInDoubt(t testing.TB) *Daemon {
 	}
 	<-begun
 	stop()
-	e, _ := newEngine(t, engine.Config{}, journaltest.Reopen(t, j), func() {})
+	j = journaltest.Reopen(t, j)
+	e, _ := newEngine(t, engine.Config{}, j, func() {})
 	untilInDoubt(t, e, "doubtful")
-	return serve(t, e, nil)
+	return serve(t, e, j, nil)
 }
 
 func untilInDoubt(t testing.TB, e *engine.Engine, id string) {
@@ -83,13 +92,13 @@ func untilInDoubt(t testing.TB, e *engine.Engine, id string) {
 	}
 }
 
-func serve(t testing.TB, e *engine.Engine, ready <-chan struct{}) *Daemon {
+func serve(t testing.TB, e *engine.Engine, j *journal.Journal, ready <-chan struct{}) *Daemon {
 	t.Helper()
 	d := &Daemon{Socket: Socket(t), Device: NewDevice()}
 	d.Gateway = newGateway(t, d.Device)
 	d.Engine = e
 	server := control.New(control.Config{
-		Engine: d.Engine, Tags: d.Gateway, Links: d.Gateway, Version: "v0.0.0-test", StartedAt: startedAt(), SocketPath: d.Socket, Ready: ready,
+		Engine: d.Engine, Tags: d.Gateway, Links: d.Gateway, Backup: d.backup(j), Version: "v0.0.0-test", StartedAt: startedAt(), SocketPath: d.Socket, Ready: ready,
 	})
 	l, err := control.Listen(d.Socket)
 	if err != nil {
@@ -98,6 +107,20 @@ func serve(t testing.TB, e *engine.Engine, ready <-chan struct{}) *Daemon {
 	d.Stop = run(t, "control", func(ctx context.Context) error { return server.Run(ctx, l) })
 	return d
 }
+
+// backup is the backup of j, if not another is set.
+func (d *Daemon) backup(j *journal.Journal) control.Backup {
+	return func(ctx context.Context, w io.Writer) (wire.Backup, error) {
+		if f := d.other.Load(); f != nil {
+			return wire.Backup{}, (*f)(ctx, w)
+		}
+		i, err := j.Backup(ctx, w)
+		return wire.Backup{Journal: i.Journal, Time: i.Time, Frame: i.Frame, Runs: i.Runs, Entries: i.Entries, Bytes: i.Bytes}, err
+	}
+}
+
+// FailBackups has f take the place of the journal's backups.
+func (d *Daemon) FailBackups(f func(ctx context.Context, w io.Writer) error) { d.other.Store(&f) }
 
 // Socket returns a path for a socket, short enough for one.
 func Socket(t testing.TB) string {
