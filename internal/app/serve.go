@@ -128,7 +128,7 @@ func (d *daemon) run(ctx context.Context, l net.Listener, o Options) error {
 		control.stop()
 		return errors.Join(err, d.databases.Close(), d.journal.Close())
 	}
-	d.say(found)
+	d.log.Info("recovered", "runs", found.Runs, "held", found.Held)
 	gw := room(context.WithoutCancel(ctx), fail, d.gateway.Run)
 	eng := room(context.WithoutCancel(ctx), fail, d.engine.Run)
 	<-d.engine.Ready()
@@ -159,14 +159,6 @@ func (d *daemon) healthy() error {
 		return fmt.Errorf("the journal has failed: %w", err)
 	}
 	return nil
-}
-
-// say logs what the start found.
-func (d *daemon) say(found engine.Recovered) {
-	for _, s := range d.journal.Report().Sentences {
-		d.log.Error("journal", "found", s)
-	}
-	d.log.Info("recovered", "runs", found.Runs, "held", found.Held)
 }
 
 // part is a room at work.
