@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -221,7 +223,12 @@ func (s *boltStore) Scan(from, to []byte, f func(key, value []byte) bool) error 
 // noRoom reports whether a commit failed for want of room, and nothing of it
 // is in the file: on the device, in a quota, within the file's own bound.
 func noRoom(err error) bool {
-	return disk.Full(err) || errors.Is(err, berrors.ErrMaxSizeReached)
+	if err == nil {
+		return false
+	}
+	// bbolt gives the cause of a failed resize as text only.
+	return disk.Full(err) || errors.Is(err, berrors.ErrMaxSizeReached) ||
+		strings.Contains(err.Error(), syscall.ENOSPC.Error()) || strings.Contains(err.Error(), syscall.EDQUOT.Error())
 }
 
 // lastCommit returns the number of the newest transaction.
