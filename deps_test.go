@@ -43,6 +43,7 @@ var rules = map[string]rule{
 	"configs":                      {why: "what is shipped, embedded for the demo"},
 	"internal/config":              {ours: []string{"gateway/tag", "internal/nearest"}, theirs: []string{"go.yaml.in/yaml"}, why: "what only a driver knows comes in as functions"},
 	"internal/control":             {ours: []string{"engine", "engine/isa88", "engine/value", "gateway", "gateway/tag", "internal/control/wire", "internal/nearest"}, theirs: []string{"golang.org/x/sys"}, why: "control speaks for the engine and the gateway"},
+	"internal/smallfs":             {theirs: []string{"golang.org/x/sys"}, why: "a file system for tests"},
 	"internal/nearest":             {why: "words, for error messages"},
 	"internal/control/wire":        {ours: []string{"engine", "engine/isa88", "engine/value", "gateway/tag"}, why: "what goes over the socket, for both ends"},
 	"internal/control/controltest": {ours: []string{"engine", "engine/isa88", "engine/value", "gateway", "gateway/tag", "internal/control", "internal/control/wire", "journal", "journal/journaltest"}, why: "a server with a stand-in behind it, for tests of both ends"},

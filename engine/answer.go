@@ -47,7 +47,11 @@ func (r *Run) answered() (message, bool) {
 func (w *work) heed(m message, ifDone any) (again bool, out value.Raw, err error) {
 	r := w.run
 	r.post.Lock()
-	defer r.post.Unlock()
+	r.door = true
+	defer func() {
+		r.door = false
+		r.post.Unlock()
+	}()
 	a, _ := m.answer()
 	c := journal.Change{Records: r.note("resolved", m.num, a.Decision, a.Actor), Taken: []uint64{m.num}, Essential: true}
 	switch a.Decision {

@@ -81,8 +81,28 @@ func (w *work) bind() error {
 	return nil
 }
 
-// try makes one attempt: what it prepares, its intent on disk, the work.
-func (w *work) try() (res any, err error) {
+// try makes one attempt. Where the disk is full it begins when there is room,
+// with what is so then.
+func (w *work) try() (any, error) {
+	for {
+		res, err := w.tryNow()
+		switch {
+		case !errors.Is(err, journal.ErrNoRoom):
+			return res, err
+		case w.seq&laneSafe != 0:
+			err = w.run.awaitReserve()
+		default:
+			err = w.run.awaitRoom()
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// tryNow makes one attempt: what it prepares, its intent on disk, the work. The
+// error is journal.ErrNoRoom when the intent could not be recorded for want of room.
+func (w *work) tryNow() (res any, err error) {
 	ctx := w.run.ctx
 	if w.call.Options.Timeout > 0 {
 		var stop context.CancelFunc

@@ -172,7 +172,10 @@ func (w *work) begin(effect bool) error {
 	c := journal.Change{Records: r.recs[:1], Essential: w.seq&laneSafe != 0}
 	switch {
 	case effect:
-		err = r.commit(c)
+		// Without waiting for room: what was prepared would grow old meanwhile.
+		if err = r.commitNow(c); err != nil && !errors.Is(err, journal.ErrNoRoom) {
+			err = r.die(&recordError{err})
+		}
 	case w.effect:
 		err = r.append(c, journal.Soon)
 	default:

@@ -45,6 +45,8 @@ type Engine struct {
 
 	notLoaded       []string // files without workflows, with their faults
 	notLoadedAlarms []Alarm  // of these
+
+	unmoved time.Time // since when the journal cannot move ended runs, as far as was seen; zero: it can
 }
 
 type phase uint8

@@ -81,8 +81,10 @@ func (r *Run) begin() {
 	} else if !first {
 		return
 	}
-	// Lazily: whoever looks at the run makes it durable first. A failure shows at the next append.
-	_ = r.append(journal.Change{Records: r.note(what), Essential: true}, journal.Later)
+	// Lazily: whoever looks at the run makes it durable first. A failure shows at
+	// the next append. Where the disk is full it is left out: no start is to use up
+	// the reserve, nor to wait, with a safe state that may be due.
+	_ = r.log.Append(journal.Change{Run: r.num, Records: r.note(what)}, journal.Later)
 }
 
 // runProgram returns how the program ended; nil if the run goes on at the next start.
@@ -247,6 +249,14 @@ func (r *Run) end(st endState) {
 
 // close makes the end durable, and then known.
 func (r *Run) close(st endState) {
+	for errors.Is(r.closeNow(st), journal.ErrNoRoom) {
+		if err := r.awaitReserve(); err != nil {
+			return // what ended it is on record, or is found again, at the next start
+		}
+	}
+}
+
+func (r *Run) closeNow(st endState) error {
 	r.post.Lock()
 	defer r.post.Unlock()
 	now := time.Now().UTC().Truncate(time.Millisecond)
@@ -267,11 +277,11 @@ func (r *Run) close(st endState) {
 	summary, err := encodeSummary(info)
 	if err != nil {
 		r.eng.cfg.Log.Error("cannot close the record of a run", "run", r.head.id, "error", err)
-		return
+		return err
 	}
 	c.End, c.Terms, c.Essential = summary, termsOf(&info), true
-	if err := r.commit(c); err != nil {
-		return
+	if err := r.commitNow(c); err != nil {
+		return err
 	}
 	r.eng.forget(r)
 	r.update(func() {
@@ -280,6 +290,7 @@ func (r *Run) close(st endState) {
 		close(r.over)
 	})
 	r.eng.cfg.Log.Info("run has ended", "run", r.head.id, "workflow", r.head.workflow, "status", st.status, "state", st.state)
+	return nil
 }
 
 func runErrorFields(e *RunError) any {

@@ -7,10 +7,11 @@ import (
 	"holdfast/journal"
 )
 
-// put records something. Where the disk is full it waits until there is room,
-// and tries again: nothing outside has happened yet. What is essential does not
-// come here to wait, for a reserve is kept for it.
-func (r *Run) put(record func() error) error {
+// put records something, and tries again where the disk is full until there is
+// room: nothing that depends on it has happened outside yet. What is essential
+// finds room in the journal's reserve; should that be used up, no command can be
+// recorded either, and there is nothing to be taken meanwhile.
+func (r *Run) put(essential bool, record func() error) error {
 	for {
 		err := record()
 		switch {
@@ -18,8 +19,12 @@ func (r *Run) put(record func() error) error {
 			return nil
 		case !errors.Is(err, journal.ErrNoRoom):
 			return r.die(&recordError{err})
+		case essential:
+			err = r.awaitReserve()
+		default:
+			err = r.awaitRoom()
 		}
-		if err := r.awaitRoom(); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -32,14 +37,6 @@ func (r *Run) awaitRoom() error {
 	full := r.eng.journal.Room()
 	if full == nil {
 		return nil
-	}
-	if r.noRoom { // even the reserve is used up, in what a command has led to
-		select {
-		case <-full.Again:
-			return nil
-		case <-r.ctx.Done():
-			return r.die(context.Cause(r.ctx))
-		}
 	}
 	r.update(func() { r.noRoom = true })
 	defer r.update(func() { r.noRoom = false })
@@ -54,5 +51,25 @@ func (r *Run) awaitRoom() error {
 		case <-r.ctx.Done():
 			return r.die(context.Cause(r.ctx))
 		}
+	}
+}
+
+// awaitReserve waits until the journal has room for what is essential. That a
+// run is to end is no reason to give up: what ends it is to be recorded. The
+// error is fatal: the engine stops.
+func (r *Run) awaitReserve() error {
+	full := r.eng.journal.Room()
+	if full == nil {
+		return nil
+	}
+	if r.door { // a message is refused by the journal, and not left to wait here
+		r.post.Unlock()
+		defer r.post.Lock()
+	}
+	select {
+	case <-full.Again:
+		return nil
+	case <-r.eng.base.Done():
+		return r.die(context.Cause(r.eng.base))
 	}
 }

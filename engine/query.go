@@ -201,15 +201,17 @@ type Health struct {
 	Held         int     `json:"held"`
 	InDoubt      int     `json:"in_doubt"`
 	Alarms       []Alarm `json:"alarms"`
-	JournalError string  `json:"journal_error"`
+	JournalError string  `json:"journal_error"` // it accepts nothing more
+	JournalRoom  string  `json:"journal_room"`  // why it has no room; what is essential is recorded, and no effect begins
 
 	Journal JournalInfo `json:"journal"`
 }
 
 // Health counts live runs and lists alarms.
 func (e *Engine) Health() Health {
+	h := Health{Alarms: e.journalAlarms(), JournalRoom: e.journalRoom()}
 	e.mu.Lock()
-	h := Health{Alarms: append(append([]Alarm{}, e.notLoadedAlarms...), e.alarms...)}
+	h.Alarms = append(append(append([]Alarm{}, h.Alarms...), e.notLoadedAlarms...), e.alarms...)
 	live := slices.Collect(maps.Values(e.runs))
 	e.mu.Unlock()
 	for _, r := range live {

@@ -38,6 +38,7 @@ type Run struct {
 	lost        string    // what the journal has lost of the record
 	unsaid      bool      // lost is not on record yet
 	badRec      error     // the record cannot be replayed
+	door        bool      // this goroutine holds post
 
 	post sync.Mutex // one delivery at a time, held until it is on disk; taken before mu
 
@@ -146,30 +147,43 @@ func (r *Run) nudge() {
 
 // append adds records of the program's lane; the tail goes first if it has grown.
 func (r *Run) append(c journal.Change, u journal.Urgency) error {
-	if err := r.flushTail(); err != nil {
-		return err
-	}
 	c.Run = r.num
-	return r.put(func() error { return r.log.Append(c, u) })
+	return r.put(c.Essential, func() error {
+		if err := r.tailNow(c.Essential); err != nil {
+			return err
+		}
+		return r.log.Append(c, u)
+	})
 }
 
 // commit adds records, and returns when they and all before them are on disk.
 func (r *Run) commit(c journal.Change) error {
-	if err := r.flushTail(); err != nil {
+	return r.put(c.Essential, func() error { return r.commitNow(c) })
+}
+
+// commitNow is commit without waiting for room.
+func (r *Run) commitNow(c journal.Change) error {
+	if err := r.tailNow(c.Essential); err != nil {
 		return err
 	}
 	c.Run = r.num
-	return r.put(func() error { return r.log.Commit(c) })
+	return r.log.Commit(c)
 }
 
 func (r *Run) flushTail() error {
+	return r.put(false, func() error { return r.tailNow(false) })
+}
+
+// tailNow appends the tail if it has grown. It is essential where what comes
+// behind it is.
+func (r *Run) tailNow(essential bool) error {
 	if !r.tail.dirty {
 		return nil
 	}
-	r.tail.dirty = false
 	r.recs[1] = r.tail.rec
-	c := journal.Change{Run: r.num, Records: r.recs[1:2]}
-	return r.put(func() error { return r.log.Append(c, journal.Later) })
+	err := r.log.Append(journal.Change{Run: r.num, Records: r.recs[1:2], Essential: essential}, journal.Later)
+	r.tail.dirty = err != nil
+	return err
 }
 
 // record appends one record at the next place of the program's lane.

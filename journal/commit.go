@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -92,10 +93,16 @@ func sealAll(ops []op, buf []byte, sizes []opSize, serial uint64) []op {
 }
 
 // write commits ops. A failed commit ends the journal: it may be on disk or
-// not, and only opening the file again tells.
+// not, and only opening the file again tells. One that is too long for the log
+// may find no room, which leaves nothing of it.
 func (j *Journal) write(ops []op, n int) error {
 	j.serial++
-	if err := j.live.Commit(ops); err != nil {
+	err := j.live.Commit(ops)
+	if errors.Is(err, ErrNoRoom) {
+		j.serial = j.logged.seq.Load()
+		return ErrNoRoom
+	}
+	if err != nil {
 		j.failure = failed(err)
 		j.q.mu.Lock()
 		j.q.stop(j.failure)

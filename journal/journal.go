@@ -81,7 +81,7 @@ type Options struct {
 	LogBytes int64
 
 	// Reserve is how much of the log is kept for Changes that are Essential while
-	// the disk is full. Zero: 4 MiB, at most half a segment.
+	// the disk is full. Zero: 4 MiB. At most half a segment.
 	Reserve int64
 
 	wrap       func(name string, s store) store // tests: a store that fails or is slow
@@ -117,6 +117,7 @@ type Journal struct {
 
 	room    roomState
 	reserve int64 // of the log, for Changes that are essential
+	longest int   // body of a Change that goes through the log
 	mover   *mover
 	floor   uint64        // highest number that left the live file; with history.write
 	runs    atomic.Uint64 // highest number given out
@@ -129,6 +130,7 @@ type Journal struct {
 	report    Report // with reporting, once the journal is open
 	unread    bool   // the history was not read through at open
 
+	putting sync.Mutex // one script at a time
 	closing sync.Once
 	closed  error
 }
@@ -230,6 +232,7 @@ func (j *Journal) Close() error {
 }
 
 func (j *Journal) close() error {
+	j.logged.hurry()
 	j.mover.close()
 	j.q.mu.Lock()
 	j.q.stop(ErrClosed)
@@ -246,6 +249,10 @@ func (j *Journal) close() error {
 	}
 	if err == nil && inOrder {
 		err = writeMarker(j.folder, marker{id: j.id, state: stateClosed, seq: j.serial, history: j.history.serial})
+		if disk.Full(err) { // the one that is there says that it was not closed, which loses nothing
+			j.log.Warn("the marker could not be written", "error", err)
+			err = nil
+		}
 	}
 	return errors.Join(err, j.release())
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"holdfast/journal/disk"
 )
 
 // lockName is the file whose lock says that a process has the journal. It is
@@ -28,7 +30,13 @@ func lockDir(dir string) (*os.File, error) {
 		}
 	}
 	if err == nil {
-		err = errors.Join(f.Truncate(0), write(f, fmt.Sprintf("%d\n", os.Getpid())))
+		err = f.Truncate(0)
+	}
+	if err == nil {
+		err = write(f, fmt.Sprintf("%d\n", os.Getpid()))
+		if disk.Full(err) {
+			err = nil // the lock counts; the number is for a message
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

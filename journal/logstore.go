@@ -11,6 +11,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"holdfast/journal/disk"
 	"holdfast/journal/wal"
 )
 
@@ -26,9 +27,11 @@ import (
 type logStore struct {
 	log     *slog.Logger
 	memory  int           // of an overlay, above which it is sealed before its segment is full
+	long    int           // longer bodies go straight into the file
 	failed  func(error)   // is told of an error after which nothing more is accepted
 	eased   func()        // is told when there is more room, or none
-	begun   chan struct{} // one slot: an overlay has been sealed
+	begun   chan struct{} // one slot: there is something to carry down
+	quit    chan struct{} // closed when nobody is to wait for room any more
 	stop    chan struct{}
 	closing sync.Once
 	done    chan struct{}
@@ -46,11 +49,16 @@ type logStore struct {
 	metas   [2]uint64 // what bbolt's metas say that they have, the newest first
 	err     error     // why nothing more is accepted
 	tight   error     // why nothing can be carried down now: there is no room. nil: all is well
+	jam     error     // why the log itself cannot be written now: it has no room, for all that its size is fixed
+	refused bool      // what is longer than the log found no room in the file
+	ending  bool      // quit is closed
+	started bool
 
 	seq     atomic.Uint64 // of the last frame
 	room    atomic.Int64  // left in the segment at work
 	busy    atomic.Bool   // the next segment cannot be begun yet
-	pressed atomic.Bool   // tight is not nil
+	pressed atomic.Bool   // tight or jam is not nil
+	jammed  atomic.Bool   // jam is not nil
 
 	stats logCounters
 }
@@ -65,7 +73,8 @@ const keySequence = "!seq"
 
 // newLogStore puts a log in front of a file which has all frames up to has.
 func newLogStore(under *boltStore, l *wal.Log, has uint64, memory int, log *slog.Logger, failed func(error), eased func()) *logStore {
-	s := &logStore{log: log, memory: memory, failed: failed, eased: eased, begun: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+	s := &logStore{log: log, memory: memory, long: l.MaxBody(), failed: failed, eased: eased, begun: make(chan struct{}, 1),
+		quit: make(chan struct{}), stop: make(chan struct{}), done: make(chan struct{}),
 		wal: l, under: under, filling: newOverlay(), metas: [2]uint64{has, 0}, nextTop: l.NextTop()}
 	s.settled.L = &s.mu
 	s.seq.Store(l.Seq())
@@ -88,14 +97,15 @@ func (s *logStore) replay(body []byte) error {
 	return nil
 }
 
-// start begins to work. Where the next segment holds frames that the file does
-// not have, for checkpoints were cut off in several lives, or after a loss, they
-// are carried down at once.
+// start begins to work. What was replayed is carried down at once: else its
+// segments would come to be in use, one after the other, over several starts, and
+// the one at work would have none to be followed by.
 func (s *logStore) start() {
 	s.mu.Lock()
-	if s.nextTop > s.metas[0] {
+	if !s.filling.empty() {
 		s.seal()
 	}
+	s.started = true
 	s.mu.Unlock()
 	go s.checkpoints()
 }
@@ -105,8 +115,8 @@ func (s *logStore) Commit(ops []op) error {
 	s.commit.Lock()
 	defer s.commit.Unlock()
 	body := appendFrame(make([]byte, 0, frameLen(ops)), ops)
-	if len(body) > s.wal.MaxBody() {
-		return s.commitLarge(ops)
+	if frameLen(ops) > s.long {
+		return s.commitLong(ops)
 	}
 	if !s.wal.Fits(len(body)) || s.filling.bytes > s.memory {
 		if err := s.rotate(len(body)); err != nil {
@@ -123,6 +133,10 @@ func (s *logStore) Commit(ops []op) error {
 }
 
 // append writes one frame. The caller holds commit.
+//
+// The segments have their full size, so that a full disk does not matter here,
+// but on a file system that writes nothing in place. The frame is written again
+// there, as it is, until there is room: what has been accepted is not dropped.
 func (s *logStore) append(body []byte) error {
 	s.mu.RLock()
 	err := s.err
@@ -131,6 +145,16 @@ func (s *logStore) append(body []byte) error {
 		return err
 	}
 	seq, n, err := s.wal.Append(body)
+	for wait := firstRetry; disk.Full(err); wait = min(2*wait, lastRetry) {
+		s.setJam(err)
+		select {
+		case <-time.After(wait):
+		case <-s.quit:
+			s.fail(err)
+			return err
+		}
+		seq, n, err = s.wal.Append(body)
+	}
 	if err != nil {
 		s.fail(err)
 		return err
@@ -139,12 +163,15 @@ func (s *logStore) append(body []byte) error {
 	s.room.Store(s.wal.Room())
 	s.stats.frames.Add(1)
 	s.stats.frameBytes.Add(n)
+	if s.jammed.Load() {
+		s.setJam(nil)
+	}
 	return nil
 }
 
-// rotate seals the overlay, and goes on to the next segment. It waits until that
-// may be overwritten; as long as a body of n bytes fits into the segment at work,
-// it does not wait. The caller holds commit.
+// rotate seals the overlay, and goes on to the next segment. It waits until
+// that may be overwritten; meanwhile it goes on in the segment at work as long as
+// a body of n bytes fits. The caller holds commit.
 func (s *logStore) rotate(n int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,66 +179,101 @@ func (s *logStore) rotate(n int) error {
 		if s.wal.Fits(n) {
 			return nil
 		}
+		if s.ending {
+			return ErrClosed
+		}
 		s.settled.Wait()
 	}
 	if s.err != nil {
 		return s.err
 	}
-	s.seal()
 	s.wal.Rotate()
 	s.nextTop = s.wal.NextTop()
 	s.room.Store(s.wal.Room())
+	s.seal()
 	return nil
 }
 
-// seal begins a new overlay, and has the one before carried down. The caller
-// holds mu.
+// seal has all that is in the log carried down. The caller holds mu, and commit
+// once checkpoints has been started; there is no sealed overlay.
 func (s *logStore) seal() {
 	s.sealed, s.upTo, s.filling = s.filling, s.wal.Seq(), newOverlay()
 	s.busy.Store(true)
+	s.kick()
+}
+
+func (s *logStore) kick() {
 	select {
 	case s.begun <- struct{}{}:
 	default:
 	}
 }
 
-// commitLarge commits what is longer than a segment: straight into the file,
-// once that has everything before it. A frame without operations stands for it
-// in the log. The caller holds commit.
-func (s *logStore) commitLarge(ops []op) error {
-	// The frame that stands for it needs its page, too.
-	if err := s.rotate(s.wal.MaxBody() + 1); err != nil {
-		return err
-	}
+// lower carries down all that is in the log; it returns early if there is no
+// room for it. The caller holds commit.
+func (s *logStore) lower() error {
 	s.mu.Lock()
-	for s.err == nil && s.sealed != nil {
+	defer s.mu.Unlock()
+	for s.err == nil && s.tight == nil && (s.sealed != nil || !s.filling.empty()) {
+		if s.sealed == nil {
+			s.seal()
+		}
 		s.settled.Wait()
 	}
-	err := s.err
-	s.mu.Unlock()
-	if err == nil {
-		err = s.append(nil)
-	}
-	if err != nil {
+	return s.err
+}
+
+// flush carries down all that is in the log, if there is room for it.
+func (s *logStore) flush() error {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	return s.lower()
+}
+
+// commitLong commits what is too long for the log: straight into the file, once
+// that has everything before it. A frame without operations stands for it in
+// the log. Where there is no room it returns ErrNoRoom, and nothing of it is on
+// disk. The caller holds commit.
+func (s *logStore) commitLong(ops []op) error {
+	if err := s.lower(); err != nil {
 		return err
 	}
-	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
-		err := s.down(ops, s.wal.Seq())
-		if !noRoom(err) {
-			if err != nil {
-				s.fail(err)
-			} else {
-				s.settle(nil)
-			}
+	if err := s.noRoom(); err != nil {
+		return fmt.Errorf("%w: %w", ErrNoRoom, err)
+	}
+	if !s.wal.Fits(0) {
+		if err := s.rotate(0); err != nil {
 			return err
 		}
-		s.press(err)
-		select {
-		case <-time.After(wait):
-		case <-s.stop:
-			return ErrClosed
+		if err := s.lower(); err != nil {
+			return err
 		}
 	}
+	if err := s.append(nil); err != nil {
+		return err
+	}
+	seq := s.wal.Seq()
+	err := s.down(ops, seq)
+	switch {
+	case err == nil:
+		s.settle(nil)
+		return nil
+	case noRoom(err) && s.without(seq):
+		s.mu.Lock()
+		s.refused = true
+		s.mu.Unlock()
+		s.press(err)
+		s.kick()
+		return fmt.Errorf("%w: %w", ErrNoRoom, err)
+	}
+	s.fail(err)
+	return err
+}
+
+// without reports that the file says itself that it does not have frame seq.
+func (s *logStore) without(seq uint64) bool {
+	has, err := sequence(s.under)
+	return err == nil && has < seq
 }
 
 // down commits ops to the file as one, and that it has all frames up to seq.
@@ -236,9 +298,25 @@ func (s *logStore) settle(o *overlay) {
 		s.log.Info("the journal has room again")
 	}
 	s.tight = nil
-	s.pressed.Store(false)
+	s.pressed.Store(s.jam != nil)
 	s.busy.Store(s.sealed != nil || s.nextTop > s.metas[1])
 	s.settled.Broadcast()
+	s.mu.Unlock()
+	s.eased()
+}
+
+// setJam notes why the log cannot be written; nil: it can.
+func (s *logStore) setJam(err error) {
+	s.mu.Lock()
+	switch {
+	case err != nil && s.jam == nil:
+		s.log.Error("the journal has no room, and its log cannot be written", "error", err)
+	case err == nil:
+		s.log.Info("the journal's log can be written again")
+	}
+	s.jam = err
+	s.jammed.Store(err != nil)
+	s.pressed.Store(s.jam != nil || s.tight != nil)
 	s.mu.Unlock()
 	s.eased()
 }
@@ -257,10 +335,13 @@ func (s *logStore) fail(err error) {
 	}
 }
 
-// noRoom returns why nothing can be carried down now; nil if it can.
+// noRoom returns why nothing can be carried down, or written, now; nil if it can.
 func (s *logStore) noRoom() error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	if s.jam != nil {
+		return s.jam
+	}
 	return s.tight
 }
 
@@ -317,33 +398,16 @@ func (s *logStore) Scan(from, to []byte, f func(key, value []byte) bool) error {
 	return r.read(func(b *bbolt.Bucket) { merge(&upper, &lower, b.Cursor(), from, to, f) })
 }
 
-// flush carries down all that is in the log, if there is room for it.
-func (s *logStore) flush() error {
-	s.commit.Lock()
-	defer s.commit.Unlock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for s.err == nil && s.sealed != nil && s.tight == nil {
-		s.settled.Wait()
-	}
-	if s.err == nil && s.sealed == nil {
-		s.seal()
-	}
-	for s.err == nil && s.sealed != nil && s.tight == nil {
-		s.settled.Wait()
-	}
-	return s.err
-}
-
 // checkpoints carries sealed overlays down, until stop.
 func (s *logStore) checkpoints() {
 	defer close(s.done)
 	wait := firstRetry
 	for {
 		var again <-chan time.Time
-		switch err := s.work(); {
-		case err == nil:
+		switch carried, err := s.work(); {
+		case err == nil && carried:
 			wait = firstRetry
+		case err == nil:
 		case noRoom(err):
 			s.press(err)
 			again = time.After(wait)
@@ -363,16 +427,22 @@ func (s *logStore) checkpoints() {
 
 // work carries down what is sealed. Where one of the file's metas is far behind,
 // as after open, the next segment of the log waits for it.
-func (s *logStore) work() error {
-	s.mu.RLock()
-	o, upTo, behind := s.sealed, s.upTo, s.nextTop > s.metas[1] && s.nextTop <= s.metas[0]
-	s.mu.RUnlock()
-	if o == nil && !behind && !s.pressed.Load() {
-		return nil
+func (s *logStore) work() (carried bool, err error) {
+	s.mu.Lock()
+	o, upTo, behind := s.sealed, s.upTo, s.nextTop > s.metas[1]
+	tight, refused := s.tight, s.refused
+	s.refused = false
+	s.mu.Unlock()
+	switch {
+	case o != nil || behind:
+	case tight == nil:
+		return false, nil
+	case refused:
+		return false, tight // only who was refused can find out whether there is room; not at once
 	}
 	if o != nil {
 		if err := s.checkpoint(o, upTo); err != nil {
-			return err
+			return false, err
 		}
 		s.stats.checkpoints.Add(1)
 	}
@@ -381,11 +451,11 @@ func (s *logStore) work() error {
 	s.mu.RUnlock()
 	if behind {
 		if err := s.down(nil, has); err != nil {
-			return err
+			return false, err
 		}
 	}
 	s.settle(o)
-	return nil
+	return o != nil, nil
 }
 
 // How long to wait before trying again where there was no room.
@@ -424,15 +494,30 @@ func (s *logStore) checkpoint(o *overlay, upTo uint64) error {
 	return s.down(ops, upTo)
 }
 
+// hurry ends every wait for room: what waits is not recorded.
+func (s *logStore) hurry() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ending {
+		s.ending = true
+		close(s.quit)
+		s.settled.Broadcast()
+	}
+}
+
 // Close carries down what it can, and ends. In order it is if the file has
-// everything then.
+// everything then. Further calls do nothing.
 func (s *logStore) Close() (inOrder bool, err error) {
 	s.closing.Do(func() { inOrder, err = s.close() })
 	return inOrder, err
 }
 
 func (s *logStore) close() (inOrder bool, err error) {
+	s.hurry()
 	close(s.stop)
+	if !s.started {
+		return false, s.wal.Close()
+	}
 	<-s.done
 	s.mu.RLock()
 	o, upTo, err := s.sealed, s.upTo, s.err

@@ -109,7 +109,11 @@ func (j *Journal) tell() error {
 	}
 	var errs []error
 	for _, aside := range j.report.SetAside {
-		errs = append(errs, disk.Replace(j.folder, aside+".txt", newSuffix, []byte(text)))
+		if err := disk.Replace(j.folder, aside+".txt", newSuffix, []byte(text)); disk.Full(err) {
+			j.log.Warn("what was found could not be written beside the file that was kept", "error", err)
+		} else {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }

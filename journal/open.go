@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"holdfast/journal/disk"
 	"holdfast/journal/wal"
 )
 
@@ -65,14 +64,15 @@ func (j *Journal) open() error {
 	if err := j.tell(); err != nil {
 		return err
 	}
-	// A marker that still says what it said before misleads nobody: how far the
-	// journal has come is seen in the log. So a full disk does not matter here.
 	err = writeMarker(j.folder, marker{id: m.id, state: stateOpen, seq: j.serial, history: j.history.serial})
-	if disk.Full(err) {
-		j.log.Warn("the marker could not be written", "error", err)
-		err = nil
+	if err == nil || m.state == stateNew { // one that says "new" has the next start make all files anew
+		return err
 	}
-	return err
+	// A marker that still says what it said before misleads nobody: how far the
+	// journal has come is seen in the log, which has just been written to. So a
+	// start does not hang on a new file, on a full disk or on one that fails.
+	j.log.Warn("the marker could not be written", "error", err)
+	return nil
 }
 
 // prepareFiles makes the files of a new journal. Where a journal was, it makes
@@ -233,6 +233,9 @@ func (j *Journal) openFiles(l *wal.Log) (err error) {
 	j.logged = newLogStore(j.liveFile, l, has, l.MaxBody(), j.log, j.fail, j.eased)
 	j.reserve = orDefault(j.opts.Reserve, reserveDefault)
 	j.reserve = min(j.reserve, int64(l.MaxBody()/2))
+	j.longest = l.MaxBody() - int(j.reserve) - frameRoom
+	j.q.limits.commitBytes = min(j.q.limits.commitBytes, j.longest-frameOverhead*j.q.limits.commitOps)
+	j.logged.long = j.longest
 	if err = j.openHistory(); err != nil {
 		return err
 	}

@@ -63,14 +63,14 @@ const keptBuffer = 4 << 20
 // goroutine to wake up, and many runs share a commit.
 type queue struct {
 	limits limits
-	lead   func()                          // commits what has gathered, on a goroutine of its own
-	fits   func(bytes int, spare bool) fit // whether the log has room for so many bytes more
+	lead   func()                              // commits what has gathered, on a goroutine of its own
+	fits   func(queued, n int, spare bool) fit // whether the log has room for what has n bytes, behind what is queued
 
 	mu      sync.Mutex
 	room    sync.Cond // told when the batch is taken, or none will be
 	filling *batch
 	spare   *batch
-	taken   int       // bytes of the batch that is being committed
+	taken   int       // what the batch that is being committed needs of the log at most
 	waiting int       // goroutines in room
 	leading bool      // somebody has the turn
 	overdue bool      // what gathers is to be committed when the turn ends
@@ -100,12 +100,26 @@ type limits struct {
 type fit uint8
 
 const (
-	fits fit = iota
-	soon     // once the checkpoint at work is through
-	full
+	fits  fit = iota
+	soon      // once the checkpoint at work is through, or what is queued before
+	full      // there is none on the disk
+	stuck     // nor can what is queued be committed
 )
 
-func newQueue(l limits, lead func(), room func(bytes int, spare bool) fit) *queue {
+// frameRoom bounds what a frame needs beside its body.
+const frameRoom = 2 * wal.Page
+
+// framed bounds what so many bytes and operations need of the log: a frame is
+// padded to whole pages, and of two frames in a row the parts exceed a limit.
+func (l *limits) framed(size, ops int) int {
+	if ops == 0 {
+		return 0
+	}
+	frames := 1 + 2*size/l.commitBytes + 2*ops/l.commitOps
+	return size + frameOverhead*ops + frames*frameRoom
+}
+
+func newQueue(l limits, lead func(), room func(queued, n int, spare bool) fit) *queue {
 	q := &queue{limits: l, lead: lead, fits: room, filling: new(batch), spare: new(batch), armed: unset}
 	q.room.L, q.idle.L = &q.mu, &q.mu
 	q.timer = time.AfterFunc(time.Hour, q.flush)
@@ -144,15 +158,16 @@ func (q *queue) add(e *encoder, p pending, u Urgency, before func(count *uint64)
 	defer q.mu.Unlock()
 	for q.err == nil {
 		has := fits
-		if n := q.inFrames(e); n > 0 {
-			has = q.fits(n, p.spare)
+		if len(e.ops) > 0 {
+			has = q.fits(q.taken+q.limits.framed(len(q.filling.buf), len(q.filling.sizes)), bodyLen(e), p.spare)
 		}
-		if has == full {
+		if has == stuck || has == full && q.taken == 0 {
 			return false, ErrNoRoom
 		}
 		if has == fits && len(q.filling.sizes) < q.limits.queueOps && len(q.filling.buf) < q.limits.queueBytes {
 			break
 		}
+		q.flushLocked() // there may be room behind it
 		q.waiting++
 		q.room.Wait()
 		q.waiting--
@@ -189,14 +204,8 @@ func (q *queue) add(e *encoder, p pending, u Urgency, before func(count *uint64)
 	return false, nil
 }
 
-// inFrames bounds what the log needs for all that waits and e; 0 if e is empty.
-// The caller holds mu.
-func (q *queue) inFrames(e *encoder) int {
-	if len(e.ops) == 0 {
-		return 0
-	}
-	return q.taken + len(q.filling.buf) + len(e.buf) + frameOverhead*(len(q.filling.sizes)+len(e.ops)) + 2*wal.Page
-}
+// bodyLen bounds what e takes in a frame.
+func bodyLen(e *encoder) int { return len(e.buf) + frameOverhead*len(e.ops) }
 
 // eased wakes those who wait for room.
 func (q *queue) eased() {
@@ -210,7 +219,7 @@ func (q *queue) take() *batch {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	b := q.filling
-	q.taken = len(b.buf) + frameOverhead*len(b.sizes) + wal.Page
+	q.taken = q.limits.framed(len(b.buf), len(b.sizes))
 	q.filling, q.spare, q.overdue = q.spare, nil, false
 	if q.armed != unset {
 		q.timer.Stop()
@@ -230,6 +239,9 @@ func (q *queue) pass(b *batch) {
 	defer q.mu.Unlock()
 	q.spare, q.taken = b, 0
 	q.leading = false
+	if q.waiting > 0 {
+		q.room.Broadcast()
+	}
 	switch {
 	case q.filling.barriers > 0:
 		for i := range q.filling.pending {

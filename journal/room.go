@@ -60,21 +60,37 @@ func (j *Journal) eased() {
 	j.q.eased()
 }
 
-// fits reports whether the log takes n bytes more; spare, whether the reserve
-// may be used for them.
-func (j *Journal) fits(n int, spare bool) fit {
+// fits reports whether the log takes what has n bytes in its body, behind what
+// needs queued bytes of the log; spare, whether the reserve may be used for it.
+// What it lets in can be committed without a checkpoint, so that nothing that was
+// accepted ever waits for room on the disk: also if all of it comes to lie in the
+// next segment, where that one is free, and else in the one at work. The reserve
+// is left there then. What is longer than the log takes is an exception: its
+// commit may be refused, and whoever brings it waits for that.
+func (j *Journal) fits(queued, n int, spare bool) fit {
 	s := j.logged
-	if !s.busy.Load() && !s.pressed.Load() {
+	pressed := s.pressed.Load()
+	switch {
+	case s.jammed.Load():
+		return stuck
+	case n > j.longest && pressed:
+		return full
+	case n > j.longest:
 		return fits
 	}
-	left := s.room.Load() - int64(n)
+	need := int64(queued + n + frameRoom)
 	if !spare {
-		left -= j.reserve
+		need += j.reserve
 	}
 	switch {
-	case left >= 0:
+	case !s.busy.Load():
+		if need <= int64(s.wal.MaxBody()) {
+			return fits
+		}
+		return soon // once the queue is through
+	case need <= s.room.Load():
 		return fits
-	case s.pressed.Load():
+	case pressed:
 		return full
 	}
 	return soon

@@ -23,20 +23,16 @@ func (j *Journal) Writer() *Writer { return &Writer{j: j, done: make(chan answer
 // them was recorded for want of room, ErrClosed when the journal was closed
 // before.
 func (w *Writer) Commit(cs ...Change) error {
-	turn, err := w.append(cs, w.done, Soon)
-	if err != nil {
-		return err
-	}
-	return w.j.await(turn, w.done)
+	return w.append(cs, true, Soon)
 }
 
 // Append queues c, which becomes durable with the next Commit of anyone, or
-// after the time that u names. It blocks only while the queue is full. The
-// journal keeps nothing that c points to.
+// after the time that u names. It blocks only while the queue is full, and until
+// it is durable if it is longer than the log takes. The journal keeps nothing
+// that c points to.
 func (w *Writer) Append(c Change, u Urgency) error {
 	one := [1]Change{c}
-	_, err := w.append(one[:], nil, u)
-	return err
+	return w.append(one[:], false, u)
 }
 
 // await returns what a barrier is told. Meanwhile it may get the turn to commit.
@@ -53,13 +49,13 @@ func (j *Journal) await(turn bool, done <-chan answer) error {
 	}
 }
 
-func (w *Writer) append(cs []Change, done chan<- answer, u Urgency) (turn bool, err error) {
-	p := pending{done: done, spare: len(cs) > 0}
+func (w *Writer) append(cs []Change, barrier bool, u Urgency) error {
+	p := pending{spare: len(cs) > 0}
 	w.enc.reset()
 	for i := range cs {
 		c := &cs[i]
 		if err := c.check(); err != nil {
-			return false, err
+			return err
 		}
 		p.spare = p.spare && c.Essential
 		if c.Amend != nil || c.End != nil {
@@ -71,7 +67,14 @@ func (w *Writer) append(cs []Change, done chan<- answer, u Urgency) (turn bool, 
 	if hook := w.j.opts.BeforeAppend; hook != nil {
 		before = each(hook, slices.Clone(cs))
 	}
-	return w.j.q.add(&w.enc, p, u, before)
+	if barrier || bodyLen(&w.enc) > w.j.longest {
+		p.done = w.done
+	}
+	turn, err := w.j.q.add(&w.enc, p, u, before)
+	if err != nil || p.done == nil {
+		return err
+	}
+	return w.j.await(turn, w.done)
 }
 
 // each calls hook for each Change with its number.
@@ -119,14 +122,24 @@ func (j *Journal) PutScript(hash string, source []byte) error {
 		return errors.New("cannot keep a script: it is too long")
 	}
 	j.used.add(hash)
+	j.putting.Lock() // who finds it known relies on that it was accepted
+	defer j.putting.Unlock()
 	if !j.scripts.add(hash) {
 		return j.Err()
 	}
 	var e encoder
 	e.putRaw(scriptKey(hash), source)
-	if _, err := j.q.add(&e, pending{}, Later, nil); err != nil {
-		j.scripts.remove(hash)
-		return err
+	var p pending
+	done := make(chan answer, 2)
+	if bodyLen(&e) > j.longest {
+		p.done = done
 	}
-	return nil
+	turn, err := j.q.add(&e, p, Later, nil)
+	if err == nil && p.done != nil {
+		err = j.await(turn, done)
+	}
+	if err != nil {
+		j.scripts.remove(hash)
+	}
+	return err
 }

@@ -134,16 +134,24 @@ type process struct {
 	cmd *exec.Cmd
 	log bytes.Buffer
 	c   *client.Client
+
+	socket string
 }
 
 // startDaemon starts this test's program as a daemon, and waits until it is ready.
 func startDaemon(t *testing.T, dir string) *process {
 	t.Helper()
+	return startDaemonAt(t, dir, filepath.Join(dir, "s"))
+}
+
+// startDaemonAt is startDaemon with another socket than s in dir.
+func startDaemonAt(t *testing.T, dir, socket string) *process {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, cmd: exec.Command(self, "serve", "--config", filepath.Join(dir, "holdfast.yaml")), c: client.New(filepath.Join(dir, "s"))}
+	p := &process{t: t, cmd: exec.Command(self, "serve", "--config", filepath.Join(dir, "holdfast.yaml")), c: client.New(socket), socket: socket}
 	p.cmd.Env = append(os.Environ(), asMain+"=1")
 	p.cmd.Stderr = &p.log
 	if err := p.cmd.Start(); err != nil {

@@ -40,6 +40,9 @@ func (a *app) statusText(st wire.Status) string {
 	if e := st.Engine; st.State == wire.StateRunning {
 		field(&b, "runs", fmt.Sprintf("%d running, %d enqueued, %d held, %d in doubt", e.Running, e.Enqueued, e.Held, e.InDoubt))
 		journal := "in order"
+		if e.JournalRoom != "" {
+			journal = "NO ROOM: " + oneLine(e.JournalRoom)
+		}
 		if e.JournalError != "" {
 			journal = "FAILED: " + e.JournalError
 		}

@@ -17,6 +17,10 @@ func (d *decoder) check(c *Config, drivers map[string]DriverChecks) {
 	if n := len(c.API.Socket); n > maxSocket && !d.bad["api"+separator+"socket"] {
 		d.complain(path("api").key("socket"), "%s has %d bytes, allowed at most %d", quote(c.API.Socket), n, maxSocket)
 	}
+	reserve := path("journal").key("reserve")
+	if j := c.Journal; j.Memory > 0 && j.Reserve > j.Memory/2 && d.right(reserve) {
+		d.complain(reserve, "%s, allowed at most half of memory, %s", showSize(j.Reserve), showSize(j.Memory/2))
+	}
 	for i := range c.Connections {
 		d.checkConnection(c, &c.Connections[i], drivers[c.Connections[i].Driver])
 	}

@@ -21,6 +21,7 @@ type Config struct {
 	WorkflowsDir string // absolute
 	API          API
 	Engine       Engine
+	Journal      Journal
 	ScanClasses  []ScanClass
 	Connections  []Connection // in the order of the files
 	Tags         []Tag        // in the order of the files; those of CSV files come last
@@ -41,6 +42,12 @@ type Engine struct {
 	StartupGrace time.Duration // how long a step waits for a link that has not been up since start
 	StaleAfter   time.Duration // an interrupted write older than this is never sent again by itself
 	Queues       []Queue       // always holds the queue "default"
+}
+
+// Journal bounds the journal's log. A zero is the journal's own default.
+type Journal struct {
+	Memory  int64 // bytes, of each of the log's three segments; a log that is there keeps its size
+	Reserve int64 // bytes, kept for what is essential while the disk is full
 }
 
 // Queue is a place where runs wait for a worker.

@@ -30,6 +30,7 @@ func newTables() tables {
 			or(filePath("a folder"), "workflows", "workflows"), func(c *Config) *string { return &c.WorkflowsDir }),
 		at("api", "Where the daemon listens.", merged(apiKeys()), func(c *Config) *API { return &c.API }),
 		at("engine", "The workflow engine.", merged(engineKeys()), func(c *Config) *Engine { return &c.Engine }),
+		at("journal", "The record of all runs.", merged(journalKeys()), func(c *Config) *Journal { return &c.Journal }),
 		at("scan_classes", "The paces at which tags are read. fast (100ms), normal (1s, the default class) and slow (10s) are built in.",
 			scanClasses(), func(c *Config) *[]ScanClass { return &c.ScanClasses }),
 		at("connections", "The devices, by name.", connections(), func(c *Config) *[]Connection { return &c.Connections }),
@@ -85,6 +86,17 @@ func engineKeys() kind[Engine] {
 			at("age", "", period(time.Minute, 100*365*day, 720*time.Hour), func(r *retention) *time.Duration { return &r.age }),
 			at("runs", "", or(whole[int](1, 1<<31-1), 100000, 100000), func(r *retention) *int { return &r.runs }))),
 		at("queues", "The queues, by name.", queues(), func(e *Engine) *[]Queue { return &e.Queues }),
+	)
+}
+
+const kib, mib = 1 << 10, 1 << 20
+
+func journalKeys() kind[Journal] {
+	return object(
+		at("memory", "What is recorded gathers in memory, and in a log of three segments, each of this size, before it goes into journal.db. Less by default on a small file system. A log that is there keeps its size.",
+			or(byteSize(256*kib, 256*mib), 0, "8MiB"), func(j *Journal) *int64 { return &j.Memory }),
+		at("reserve", "How much of a segment is kept so that HOLD, STOP, ABORT, answers and safe states are recorded on a full disk. At most half of memory.",
+			or(byteSize(64*kib, 128*mib), 0, "4MiB"), func(j *Journal) *int64 { return &j.Reserve }),
 	)
 }
 

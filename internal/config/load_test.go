@@ -47,6 +47,11 @@ func TestGood(t *testing.T) {
 	}
 }
 
+func TestJournal(t *testing.T) {
+	t.Parallel()
+	check(t, "journal", good(t, "journal.yaml").Journal, config.Journal{Memory: 256 << 10, Reserve: 128 << 10})
+}
+
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	c := good(t, "minimal.yaml")
@@ -60,6 +65,7 @@ func TestDefaults(t *testing.T) {
 	check(t, "workers", c.Engine.Workers, 1000)
 	check(t, "startup_grace", c.Engine.StartupGrace, 30*time.Second)
 	check(t, "stale_after", c.Engine.StaleAfter, time.Minute)
+	check(t, "journal", c.Journal, config.Journal{})
 	check(t, "queues", len(c.Engine.Queues), 1)
 	check(t, "queue", c.Engine.Queues[0].Name, "default")
 	var scan []string
@@ -226,7 +232,7 @@ func TestContract(t *testing.T) {
 		"9:3: api.http is not available yet",
 		"16:3: engine.retention is not available yet",
 		"19:5: engine.queues.filler is not available yet",
-		"36:5: connections.plc1.demote is not available yet",
+		"40:5: connections.plc1.demote is not available yet",
 	}, "\n"))
 }
 

@@ -192,3 +192,33 @@ func showDuration(v time.Duration) string {
 func period(lo, hi, def time.Duration) kind[time.Duration] {
 	return or(duration(lo, hi), def, showDuration(def))
 }
+
+// byteSize is a number of bytes from lo to hi, in binary units.
+func byteSize(lo, hi int64) kind[int64] {
+	allowed := fmt.Sprintf("%s to %s, as in 512KiB, 8MiB or 1GiB", showSize(lo), showSize(hi))
+	return scalar(allowed, schema{"type": "string", "pattern": "^[0-9]{1,9}(KiB|MiB|GiB)$", "examples": []string{"512KiB", "8MiB"}},
+		func(t text) (int64, bool) {
+			for i, unit := range sizeUnits {
+				digits, ok := strings.CutSuffix(t.value, unit)
+				if !ok || len(digits) > 9 || strings.Trim(digits, "0123456789") != "" {
+					continue
+				}
+				n, err := strconv.ParseInt(digits, 10, 64)
+				n <<= 10 * (i + 1)
+				return n, err == nil && n >= lo && n <= hi
+			}
+			return 0, false
+		})
+}
+
+var sizeUnits = []string{"KiB", "MiB", "GiB"}
+
+// showSize is a number of whole KiB in the largest unit that divides it.
+func showSize(n int64) string {
+	n >>= 10
+	unit := 0
+	for ; unit < len(sizeUnits)-1 && n != 0 && n%1024 == 0; unit++ {
+		n /= 1024
+	}
+	return strconv.FormatInt(n, 10) + sizeUnits[unit]
+}

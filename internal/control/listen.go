@@ -33,14 +33,14 @@ var ErrInUse = errors.New("another holdfast is running")
 // in a folder of its own that only this user can enter, and moved to its place
 // when its mode is right.
 func Listen(path string) (net.Listener, error) {
-	l, err := listen(path)
+	l, err := listen(path, os.MkdirTemp)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", path, err)
 	}
 	return l, nil
 }
 
-func listen(path string) (net.Listener, error) {
+func listen(path string, mkdirTemp func(dir, pattern string) (string, error)) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func listen(path string) (net.Listener, error) {
 	if err := makeWay(path); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	if err := l.open(); err != nil {
+	if err := l.open(mkdirTemp); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	return l, nil
@@ -98,8 +98,11 @@ func makeWay(path string) error {
 }
 
 // open makes the socket, and moves it to its place.
-func (l *listener) open() (err error) {
-	private, err := os.MkdirTemp(filepath.Dir(l.path), ".h") // mode 0700
+func (l *listener) open(mkdirTemp func(dir, pattern string) (string, error)) (err error) {
+	private, err := mkdirTemp(filepath.Dir(l.path), ".h") // mode 0700
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return l.openInPlace()
+	}
 	if err != nil {
 		return err
 	}
@@ -118,6 +121,26 @@ func (l *listener) open() (err error) {
 	}
 	if err == nil {
 		err = os.Rename(temp, l.path)
+	}
+	if err != nil {
+		return errors.Join(err, l.UnixListener.Close())
+	}
+	return nil
+}
+
+// openInPlace is open where the disk is full: a socket takes no room, as a folder
+// does. That it can be opened by nobody at first is for the umask to see to, the
+// whole process's for that moment: files that others make then are as closed.
+func (l *listener) openInPlace() (err error) {
+	before := syscall.Umask(0o777)
+	l.UnixListener, err = net.ListenUnix("unix", &net.UnixAddr{Name: l.path, Net: "unix"})
+	syscall.Umask(before)
+	if err != nil {
+		return err
+	}
+	l.SetUnlinkOnClose(false)
+	if err = os.Chmod(l.path, socketMode); err == nil {
+		l.own, err = os.Lstat(l.path)
 	}
 	if err != nil {
 		return errors.Join(err, l.UnixListener.Close())

@@ -14,5 +14,6 @@
 // knows nothing of what frames hold.
 //
 // A failed Append leaves open what is on disk. The log is then not to be used
-// again before it is opened anew.
+// again before it is opened anew; unless what failed it is want of room: then the
+// same frame can be appended again, in the same place.
 package wal

@@ -15,6 +15,14 @@ type Log struct {
 	cur  int
 	seq  uint64
 	buf  []byte
+	owed *owed
+}
+
+// owed is the last frame found at open, where it could not be written once more
+// for want of room. No frame comes behind it before that has been done.
+type owed struct {
+	at    place
+	frame []byte
 }
 
 // keptBuffer bounds what is kept of the buffer behind a large frame.
@@ -43,19 +51,22 @@ func (l *Log) MaxBody() int {
 func (l *Log) Seq() uint64 { return l.seq }
 
 // Append writes a frame and returns its number, and how many bytes it took,
-// when it is on disk. It must fit.
+// when it is on disk. It must fit. Where the error is that there is no room, the
+// same frame can be appended again; after any other the log is to be opened anew.
 func (l *Log) Append(body []byte) (seq uint64, n int64, err error) {
 	s := &l.segs[l.cur]
 	if !l.Fits(len(body)) {
 		return 0, 0, ErrSize
 	}
-	l.buf = appendFrame(l.buf[:0], l.seq+1, l.id.salt(), body)
-	_, err = s.file.WriteAt(l.buf, s.off)
-	if err == nil {
-		err = s.file.Sync()
+	if o := l.owed; o != nil {
+		if err := l.write(o.at.segment, o.frame, o.at.off); err != nil {
+			return 0, 0, err
+		}
+		l.owed = nil
 	}
-	if err != nil {
-		return 0, 0, fmt.Errorf("cannot write %s: %w", Name(l.cur), err)
+	l.buf = appendFrame(l.buf[:0], l.seq+1, l.id.salt(), body)
+	if err := l.write(l.cur, l.buf, s.off); err != nil {
+		return 0, 0, err
 	}
 	n = int64(len(l.buf))
 	if cap(l.buf) > keptBuffer {
@@ -65,6 +76,19 @@ func (l *Log) Append(body []byte) (seq uint64, n int64, err error) {
 	l.seq++
 	s.top = l.seq
 	return l.seq, n, nil
+}
+
+// write returns when b is on disk.
+func (l *Log) write(segment int, b []byte, off int64) error {
+	f := l.segs[segment].file
+	_, err := f.WriteAt(b, off)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", Name(segment), err)
+	}
+	return nil
 }
 
 // NextTop returns the highest number in the segment that Rotate would overwrite;

@@ -167,27 +167,32 @@ func (l *Log) ready(d disk.Folder, found *Found, size int64) error {
 			}
 			s.file, s.size, s.off = f, size, Page
 		case len(found.Faults) > 0:
-			head := append(appendSegmentHead(nil, l.id, i, s.size), zeros[segmentHead:]...)
-			if _, err := s.file.WriteAt(head, 0); err != nil {
-				return fmt.Errorf("cannot write %s: %w", Name(i), err)
-			}
-			if err := s.file.Sync(); err != nil {
-				return fmt.Errorf("cannot write %s: %w", Name(i), err)
+			if err := l.write(i, l.head(i), 0); err != nil {
+				return err
 			}
 		}
 	}
 	n := len(found.Frames)
 	if n == 0 {
+		// It is written to all the same: a disk that takes nothing is to be found out now.
+		return unlessFull(l.write(0, l.head(0), 0))
+	}
+	o := owed{at: found.at[n-1], frame: appendFrame(nil, found.Frames[n-1].Seq, l.id.salt(), found.Frames[n-1].Body)}
+	err := l.write(o.at.segment, o.frame, o.at.off)
+	if disk.Full(err) { // on a file system that writes nothing in place
+		l.owed = &o
+	}
+	return unlessFull(err)
+}
+
+// head returns the first page of segment i.
+func (l *Log) head(i int) []byte {
+	return append(appendSegmentHead(nil, l.id, i, l.segs[i].size), zeros[segmentHead:]...)
+}
+
+func unlessFull(err error) error {
+	if disk.Full(err) {
 		return nil
 	}
-	last, at := found.Frames[n-1], found.at[n-1]
-	s := &l.segs[at.segment]
-	l.buf = appendFrame(l.buf[:0], last.Seq, l.id.salt(), last.Body)
-	if _, err := s.file.WriteAt(l.buf, at.off); err != nil {
-		return fmt.Errorf("cannot write %s: %w", Name(at.segment), err)
-	}
-	if err := s.file.Sync(); err != nil {
-		return fmt.Errorf("cannot write %s: %w", Name(at.segment), err)
-	}
-	return nil
+	return err
 }

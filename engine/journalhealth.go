@@ -1,0 +1,35 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+)
+
+// journalAlarms tells of what ails the journal now. They clear by themselves.
+func (e *Engine) journalAlarms() []Alarm {
+	var out []Alarm
+	if full := e.journal.Room(); full != nil {
+		out = append(out, Alarm{Since: full.Since.UTC(),
+			Message: fmt.Sprintf("the journal has no room: %v: no new effects until there is; HOLD, STOP, ABORT are recorded", full.Cause)})
+	}
+	err := e.journal.Stats().MoveError
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case err == nil:
+		e.unmoved = time.Time{}
+		return out
+	case e.unmoved.IsZero():
+		e.unmoved = time.Now().UTC()
+	}
+	return append(out, Alarm{Since: e.unmoved, Message: fmt.Sprintf("runs that have ended stay among the live ones: %v", err)})
+}
+
+// journalRoom says why the journal has no room; "" if it has.
+func (e *Engine) journalRoom() string {
+	full := e.journal.Room()
+	if full == nil {
+		return ""
+	}
+	return full.Cause.Error()
+}
