@@ -32,6 +32,8 @@ type logStore struct {
 	stop   chan struct{}
 	done   chan struct{}
 
+	started bool // checkpoints runs
+
 	commit sync.Mutex // one commit at a time
 	wal    *wal.Log
 
@@ -63,20 +65,11 @@ type logCounters struct {
 const keySequence = "!seq"
 
 // newLogStore puts a log in front of a file which has all frames up to has.
-func newLogStore(under *boltStore, l *wal.Log, has uint64, memory int, log *slog.Logger, failed func(error), eased func()) *logStore {
-	s := &logStore{log: log, memory: memory, failed: failed, eased: eased, begun: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
-		wal: l, under: under, filling: newOverlay(), metas: [2]uint64{has, 0}, nextTop: l.NextTop()}
+func newLogStore(under *boltStore, l *wal.Log, has uint64, log *slog.Logger, failed func(error), eased func()) *logStore {
+	s := &logStore{log: log, failed: failed, eased: eased, begun: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+		wal: l, under: under, filling: newOverlay(), metas: [2]uint64{has, 0}}
 	s.settled.L = &s.mu
-	s.seq.Store(l.Seq())
-	s.room.Store(l.Room())
-	s.busy.Store(s.nextTop > 0)
 	return s
-}
-
-// skip makes the next frame's number greater than seq. Before start only.
-func (s *logStore) skip(seq uint64) {
-	s.wal.Skip(seq)
-	s.seq.Store(s.wal.Seq())
 }
 
 // replay takes a frame that the log had at open.
@@ -87,13 +80,56 @@ func (s *logStore) replay(body []byte) error {
 	return nil
 }
 
+// absorb carries down all that was replayed, before the work begins. The file
+// then has every number up to seq, also those of frames that are lost.
+func (s *logStore) absorb(seq uint64) error {
+	if err := s.checkpoint(s.filling, seq); err != nil {
+		return err
+	}
+	s.filling = newOverlay()
+	return nil
+}
+
+// level makes the log end at the highest number that is known, serial or the one
+// after it, which it returns: a log that ends before what the other files have
+// seen is taken for an older one. A frame without operations stands for numbers
+// that no frame has; one that others do not follow without a gap goes after a
+// checkpoint. Before start only.
+func (s *logStore) level(serial uint64) (uint64, error) {
+	top := s.wal.Seq()
+	if serial <= top {
+		return top, nil
+	}
+	if serial > max(top, s.metas[0])+1 || !s.wal.Fits(0) {
+		for range s.metas { // so that any segment may be overwritten
+			if err := s.absorb(serial); err != nil {
+				return 0, err
+			}
+		}
+		if !s.wal.Fits(0) {
+			s.wal.Rotate()
+		}
+	}
+	if serial == s.metas[0] {
+		serial++
+	}
+	s.wal.Skip(serial - 1)
+	return serial, s.append(nil)
+}
+
 // start begins to work. After two crashes in a row the segment that comes next
 // may have frames that the file has not: they are carried down at once, for
 // nothing else would, and the log waits for it.
 func (s *logStore) start() {
+	s.memory = s.wal.MaxBody()
+	s.nextTop = s.wal.NextTop()
+	s.seq.Store(s.wal.Seq())
+	s.room.Store(s.wal.Room())
 	if s.nextTop > s.metas[0] {
 		s.sealed, s.upTo, s.filling = s.filling, s.wal.Seq(), newOverlay()
 	}
+	s.busy.Store(s.nextTop > s.metas[1])
+	s.started = true
 	go s.checkpoints()
 }
 
@@ -414,6 +450,9 @@ func (s *logStore) checkpoint(o *overlay, upTo uint64) error {
 // Close carries down what it can, and ends. In order it is if the file has
 // everything then.
 func (s *logStore) Close() (inOrder bool, err error) {
+	if !s.started { // it could not be opened: the log keeps what it has
+		return false, s.wal.Close()
+	}
 	close(s.stop)
 	<-s.done
 	s.mu.RLock()

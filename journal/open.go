@@ -41,7 +41,7 @@ func (j *Journal) open() error {
 	if err != nil {
 		return err
 	}
-	l, found, err := wal.Open(j.folder, m.id, j.segmentBytes())
+	l, found, err := wal.Open(j.folder, m.id)
 	if err != nil {
 		return err
 	}
@@ -57,13 +57,23 @@ func (j *Journal) open() error {
 	if err := j.index(); err != nil {
 		return err
 	}
+	// Only now, when what is lost is on record, is the log made whole.
+	if err := l.Ready(j.folder, found, j.segmentBytes()); err != nil {
+		return err
+	}
+	if j.serial, err = j.logged.level(j.serial); err != nil {
+		return err
+	}
+	j.reserve = min(orDefault(j.opts.Reserve, reserveDefault), int64(l.MaxBody()/2))
+	j.logged.start()
 	if err := j.tell(); err != nil {
 		return err
 	}
 	// A marker that still says what it said before misleads nobody: how far the
 	// journal has come is seen in the log. So a full disk does not matter here.
+	// One that says that the files are being made would have them made again.
 	err = writeMarker(j.folder, marker{id: m.id, state: stateOpen, seq: j.serial, history: j.mover.serial})
-	if disk.Full(err) {
+	if disk.Full(err) && m.state != stateNew {
 		j.log.Warn("the marker could not be written", "error", err)
 		err = nil
 	}
@@ -226,9 +236,7 @@ func (j *Journal) openFiles(l *wal.Log) (err error) {
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	j.logged = newLogStore(j.liveFile, l, has, l.MaxBody(), j.log, j.fail, j.eased)
-	j.reserve = orDefault(j.opts.Reserve, reserveDefault)
-	j.reserve = min(j.reserve, int64(l.MaxBody()/2))
+	j.logged = newLogStore(j.liveFile, l, has, j.log, j.fail, j.eased)
 	if j.historyFile, err = openBolt(j.path(historyName), false, 0); err != nil {
 		return err
 	}
@@ -305,9 +313,6 @@ func (j *Journal) index() error {
 		return err
 	}
 	j.runs.Store(max(top, j.floor))
-	if last > j.serial {
-		j.serial = last
-		j.logged.skip(last)
-	}
+	j.serial = max(j.serial, last)
 	return nil
 }
