@@ -250,7 +250,7 @@ func (sp *specimen) try(t *testing.T, dir, file string, damaged []byte, again bo
 			t.Fatal(err)
 		}
 	}
-	j, err := Open(dir, Options{MoveWithin: time.Hour})
+	j, err := Open(dir, Options{LogBytes: 1, MoveWithin: time.Hour})
 	if err != nil {
 		t.Errorf("cannot open: %v", err)
 		return
@@ -361,7 +361,7 @@ func (sp *specimen) again(t *testing.T, dir string) {
 			t.Errorf("after mending: %s", s)
 		}
 	}
-	j, err := Open(dir, Options{MoveWithin: time.Hour})
+	j, err := Open(dir, Options{LogBytes: 1, MoveWithin: time.Hour})
 	if err != nil {
 		t.Error(err)
 		return

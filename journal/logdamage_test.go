@@ -323,7 +323,7 @@ func (c *casualty) judge(dir string, tail int, seen *tally) error {
 func TestLogDamage(t *testing.T) {
 	t.Parallel()
 	died, closed := makeCasualties(t)
-	cases := max(100/fewer, 5)
+	cases := max(50/fewer, 5)
 	if s := os.Getenv(damageVariable); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil {
