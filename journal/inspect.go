@@ -39,6 +39,7 @@ type inspection struct {
 	origin      origin   // what the file says of itself
 	sequence    uint64   // which frames it says it has, or has seen
 	written     uint64   // serial of the commit that said so
+	sequenced   bool     // it says so
 	highest     uint64   // serial
 	entries     int
 
@@ -110,6 +111,10 @@ func (in *inspection) follow() {
 	in.met = make([]bool, min(in.meta.pages, in.pages))
 	in.freelist()
 	in.root()
+	if len(in.lost) == 0 && (in.format == 0 || !in.origin.known || !in.sequenced) {
+		in.fault("the entries that say what it is are missing")
+		in.lose(nil, nil)
+	}
 	in.compare()
 }
 
@@ -336,7 +341,7 @@ func (in *inspection) tell(e element) {
 		in.origin = originOf(payload)
 	case keySequence:
 		if seq, err := sequenceOf(payload); err == nil {
-			in.sequence, in.written = seq, binary.BigEndian.Uint64(e.value[4:])
+			in.sequence, in.sequenced, in.written = seq, true, binary.BigEndian.Uint64(e.value[4:])
 		}
 	}
 }

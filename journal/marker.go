@@ -62,8 +62,12 @@ func readMarker(d disk.Folder) (m marker, exists bool, err error) {
 	if m, ok := parseMarker(string(b)); ok {
 		return m, true, nil
 	}
-	// Another format may say other things below its first line.
+	// Another format may say other things below its first line. One that ends
+	// like ours, and whose CRC does not hold, is damaged.
 	var other marker
+	if crcDiffers(string(b)) {
+		return marker{version: formatVersion, state: stateOpen}, true, nil
+	}
 	if _, err := fmt.Sscanf(string(b), "holdfast journal %d\n", &other.version); err == nil && other.version != formatVersion {
 		return other, true, nil
 	}
@@ -79,6 +83,12 @@ func parseMarker(text string) (m marker, ok bool) {
 	m.id = wal.Identity(id)
 	known := m.state == stateNew || m.state == stateOpen || m.state == stateClosed
 	return m, known && string(m.encode()) == text
+}
+
+// crcDiffers reports whether the last line of text is a CRC of another text.
+func crcDiffers(text string) bool {
+	at := strings.LastIndex(text, "\ncrc ") + 1
+	return at > 0 && text[at:] != fmt.Sprintf("crc %08x\n", crc32.Checksum([]byte(text[:at]), castagnoli))
 }
 
 // writeMarker replaces the marker, all or nothing.

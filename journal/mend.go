@@ -200,9 +200,10 @@ func (s *salvaged) fill(f *os.File, found *wal.Found, mend func(s *salvaged) err
 	return filled{serial: in.highest, sequence: sequence}, err
 }
 
-// frames goes once more through all frames of the log, also through those that
-// the file has had: what is lost of it may still be there. Of one key the newest
-// is taken; the serial of an entry is the number of its frame. It reports
+// frames goes once more through the frames of the log, also through those that
+// the file has had: what is lost of it may still be there. But only through those
+// behind which none is missing: what an older one put may have been removed by one
+// that has been overwritten since. Of one key the newest is taken; the serial of an entry is the number of its frame. It reports
 // whether frames are missing between the file, which has those up to has, and
 // the end of the log.
 func (s *salvaged) frames(found *wal.Found, has uint64) (gap bool) {
@@ -210,7 +211,13 @@ func (s *salvaged) frames(found *wal.Found, has uint64) (gap bool) {
 		has = s.in.highest // the entry that says so is lost; no entry of the file is newer
 	}
 	next := has + 1
-	for _, f := range found.Frames {
+	first := 0
+	for i, f := range found.Frames {
+		if i > 0 && f.Seq > found.Frames[i-1].Seq+1 && f.Seq <= next {
+			first = i
+		}
+	}
+	for _, f := range found.Frames[first:] {
 		if f.Seq > next {
 			gap = true
 		}

@@ -45,7 +45,7 @@ func (j *Journal) open() error {
 		return err
 	}
 	j.id = m.id
-	l, found, err := wal.Open(j.folder, m.id, j.segmentBytes())
+	l, found, err := wal.Open(j.folder, m.id)
 	if err != nil {
 		return err
 	}
@@ -61,6 +61,17 @@ func (j *Journal) open() error {
 	if err := j.index(); err != nil {
 		return err
 	}
+	// Only now, when what is lost is on record, is the log made whole.
+	if err := l.Ready(j.folder, found, j.segmentBytes()); err != nil {
+		return err
+	}
+	if j.serial, err = j.logged.level(j.serial); err != nil {
+		return err
+	}
+	j.reserve = min(orDefault(j.opts.Reserve, reserveDefault), int64(l.MaxBody()/2))
+	j.longest = l.MaxBody() - int(j.reserve) - frameRoom
+	j.q.limits.commitBytes = min(j.q.limits.commitBytes, j.longest-frameOverhead*j.q.limits.commitOps)
+	j.logged.start(j.longest)
 	if err := j.tell(); err != nil {
 		return err
 	}
@@ -230,12 +241,7 @@ func (j *Journal) openFiles(l *wal.Log) (err error) {
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	j.logged = newLogStore(j.liveFile, l, has, l.MaxBody(), j.log, j.fail, j.eased)
-	j.reserve = orDefault(j.opts.Reserve, reserveDefault)
-	j.reserve = min(j.reserve, int64(l.MaxBody()/2))
-	j.longest = l.MaxBody() - int(j.reserve) - frameRoom
-	j.q.limits.commitBytes = min(j.q.limits.commitBytes, j.longest-frameOverhead*j.q.limits.commitOps)
-	j.logged.long = j.longest
+	j.logged = newLogStore(j.liveFile, l, has, j.log, j.fail, j.eased)
 	if err = j.openHistory(); err != nil {
 		return err
 	}
@@ -305,9 +311,6 @@ func (j *Journal) index() error {
 		return err
 	}
 	j.runs.Store(max(top, j.history.top, j.floor))
-	if last > j.serial {
-		j.serial = last
-		j.logged.skip(last)
-	}
+	j.serial = max(j.serial, last)
 	return nil
 }

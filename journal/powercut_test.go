@@ -268,7 +268,7 @@ func (s *story) images(t testing.TB, seed uint64, limit int) int {
 func TestPowerCutAfterDeath(t *testing.T) {
 	t.Parallel()
 	made, deaths := 0, 0
-	for seed := uint64(1); seed <= uint64(max(1, 4/fewer)); seed++ {
+	for seed := uint64(1); seed <= uint64(max(1, 2/fewer)); seed++ {
 		dir := memoryDir(t)
 		j := openIn(t, dir, Options{})
 		if err := j.Close(); err != nil {
@@ -306,7 +306,7 @@ func TestPowerCutAfterDeath(t *testing.T) {
 // Change half there.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
-	want := 20_000 / fewer
+	want := 12_000 / fewer
 	if s := os.Getenv(imagesVariable); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil {

@@ -41,8 +41,6 @@ func (j *Journal) replay(m marker, found *wal.Found) error {
 		j.log.Info("the log ends with a frame that was not written whole, and not acknowledged", "frame", found.Torn)
 	}
 	j.serial = max(top, m.seq, historySaw)
-	j.logged.skip(j.serial)
-	j.logged.start()
 	if err := j.checkHistory(serial); err != nil {
 		return err
 	}
@@ -75,6 +73,11 @@ func (j *Journal) losses(m marker, found *wal.Found, has, historySaw uint64) (lo
 		j.report.say("%s is missing; it was made anew", name)
 		if !orderly {
 			lost = append(lost, fmt.Sprintf("what was in %s", name))
+		}
+	}
+	for _, name := range found.Cut {
+		if !orderly {
+			lost = append(lost, fmt.Sprintf("a part of %s", name))
 		}
 	}
 	if !orderly && m.state != stateNew {
@@ -121,12 +124,28 @@ func (j *Journal) markLost(lost []string) error {
 	}
 	s := &salvaged{
 		in:    &inspection{lost: []span{{}}, highest: j.serial},
-		store: j.live,
+		store: absorbing{j.logged},
 		why:   "what it did last may be lost: " + lost[0],
 	}
 	if err := j.mendRuns(s, j.history); err != nil {
 		return err
 	}
 	j.serial = s.in.highest
-	return j.logged.flush()
+	// Straight into the file: the log is as it was found until that is done, and
+	// tells of the loss again if the power goes.
+	if err := j.logged.absorb(j.serial); err != nil && !noRoom(err) {
+		return err
+	}
+	return nil
+}
+
+// absorbing is a logStore that has not begun to work. What is committed goes
+// down with what was replayed.
+type absorbing struct{ *logStore }
+
+func (s absorbing) Commit(ops []op) error {
+	for _, o := range ops {
+		s.filling.apply(o)
+	}
+	return nil
 }

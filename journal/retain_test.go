@@ -205,14 +205,16 @@ func TestCompactionThatFails(t *testing.T) {
 	// What fails once the new file is there has any outcome.
 	o := Options{MoveWithin: time.Millisecond}
 	o.tests.compactAt = 1
+	var fails atomic.Bool
 	o.tests.step = func(what string) error {
-		if what == "sync the folder" {
+		if what == "sync the folder" && fails.Load() {
 			return syscall.EIO
 		}
 		return nil
 	}
 	j := open(t, o)
 	commit(t, j, ten(rand.New(rand.NewPCG(3, 5)), 1))
+	fails.Store(true)
 	for j.Err() == nil {
 		j.mover.kick()
 		<-time.After(time.Millisecond)

@@ -17,8 +17,9 @@ type Found struct {
 	// not whole: what a power cut leaves, and damage to the last frame also. 0:
 	// none.
 	Torn uint64
-	// Missing names segments that are not there.
-	Missing []string
+	// Missing names segments that are not there, Cut those of which a part is
+	// not, or all: nobody can tell which frames were in it.
+	Missing, Cut []string
 	// Faults say what else is not as it should be, in words.
 	Faults []string
 
@@ -34,15 +35,14 @@ type place struct {
 // ErrForeign says that a segment belongs to another journal.
 var ErrForeign = errors.New("it belongs to another journal")
 
-// Open opens the log of the journal id, and makes what segments of it are
-// missing, of size bytes. Its last frame is written once more: the process that
-// wrote it may have died before it was on disk, and what is read here may be in
-// memory only.
-func Open(d disk.Folder, id Identity, size int64) (*Log, *Found, error) {
+// Open opens the log of the journal id. It must be made Ready before it is
+// appended to. Its last frame is written once more: the process that wrote it may
+// have died before it was on disk, and what is read here may be in memory only.
+func Open(d disk.Folder, id Identity) (*Log, *Found, error) {
 	l := &Log{id: id}
 	found, err := l.read(d)
 	if err == nil {
-		err = l.ready(d, found, size)
+		err = l.settle(found)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, l.Close())
@@ -66,6 +66,7 @@ func Read(d disk.Folder, id Identity) (*Found, error) {
 func (l *Log) read(d disk.Folder) (*Found, error) {
 	found := &Found{}
 	begun := make(map[uint64]bool) // numbers of frames that are not whole
+	var seen [Segments]bool
 	for i := range l.segs {
 		f, b, err := readSegment(d, i)
 		if err != nil {
@@ -77,10 +78,23 @@ func (l *Log) read(d disk.Folder) (*Found, error) {
 		}
 		s := &l.segs[i]
 		s.file, s.size, s.off = f, int64(len(b))/Page*Page, Page
-		if err := found.head(b, l.id, i); err != nil {
+		number, err := found.head(b, l.id, i)
+		if err != nil {
 			return nil, err
 		}
+		before := len(found.Frames)
 		found.scan(b, l.id.salt(), i, begun)
+		if number < 0 && len(found.Frames) > before {
+			number = i // its head is damaged, and it is not empty
+		}
+		if number >= 0 && number < Segments {
+			seen[number] = true
+		}
+	}
+	for i := range seen {
+		if name := Name(i); !seen[i] && !slices.Contains(found.Missing, name) && !slices.Contains(found.Cut, name) {
+			found.Cut = append(found.Cut, name)
+		}
 	}
 	found.order()
 	for i, f := range found.Frames {
@@ -98,20 +112,27 @@ func (l *Log) read(d disk.Folder) (*Found, error) {
 	return found, nil
 }
 
-// head reads the first page of segment i.
-func (found *Found) head(b []byte, id Identity, i int) error {
+// head reads the first page of what lies in place of segment i, and returns
+// which segment it is; -1: that cannot be read.
+func (found *Found) head(b []byte, id Identity, i int) (number int, err error) {
 	has, number, size, ok := parseSegmentHead(b)
 	switch {
 	case !ok:
 		found.Faults = append(found.Faults, Name(i)+": its first page is damaged")
+		return -1, nil
 	case has != id:
-		return fmt.Errorf("%s: %w", Name(i), ErrForeign)
-	case number != i:
-		found.Faults = append(found.Faults, fmt.Sprintf("%s is a copy of %s", Name(i), Name(number)))
-	case size != int64(len(b)):
-		found.Faults = append(found.Faults, fmt.Sprintf("%s has %d bytes, and should have %d", Name(i), len(b), size))
+		return 0, fmt.Errorf("%s: %w", Name(i), ErrForeign)
 	}
-	return nil
+	if number != i {
+		found.Faults = append(found.Faults, fmt.Sprintf("%s is a copy of %s", Name(i), Name(number)))
+	}
+	if size != int64(len(b)) {
+		found.Faults = append(found.Faults, fmt.Sprintf("%s has %d bytes, and should have %d", Name(i), len(b), size))
+		if size > int64(len(b)) {
+			found.Cut = append(found.Cut, Name(i))
+		}
+	}
+	return number, nil
 }
 
 // scan takes the frames of a segment. Behind one that is not whole it goes on
@@ -149,8 +170,9 @@ func (found *Found) order() {
 	found.Frames, found.at = frames, at
 }
 
-// ready makes the segments usable.
-func (l *Log) ready(d disk.Folder, found *Found, size int64) error {
+// Ready makes what segments are missing, of size bytes, and mends the first pages
+// of the others.
+func (l *Log) Ready(d disk.Folder, found *Found, size int64) error {
 	for i := range l.segs {
 		s := &l.segs[i]
 		switch {
@@ -172,9 +194,18 @@ func (l *Log) ready(d disk.Folder, found *Found, size int64) error {
 			}
 		}
 	}
+	return nil
+}
+
+// settle writes the last frame once more.
+func (l *Log) settle(found *Found) error {
 	n := len(found.Frames)
 	if n == 0 {
-		// It is written to all the same: a disk that takes nothing is to be found out now.
+		// It is written to all the same: a disk that takes nothing is to be found out
+		// now. Where something is missing or damaged, Ready does it.
+		if len(found.Faults) > 0 || l.segs[0].file == nil {
+			return nil
+		}
 		return unlessFull(l.write(0, l.head(0), 0))
 	}
 	o := owed{at: found.at[n-1], frame: appendFrame(nil, found.Frames[n-1].Seq, l.id.salt(), found.Frames[n-1].Body)}
