@@ -47,6 +47,7 @@ type Engine struct {
 	notLoadedAlarms []Alarm  // of these
 
 	unmoved time.Time // since when the journal cannot move ended runs, as far as was seen; zero: it can
+	told    int       // sentences of the journal about damage and loss that are alarms already
 }
 
 type phase uint8

@@ -5,6 +5,19 @@ import (
 	"time"
 )
 
+// tellLosses raises an alarm for each thing that the journal has found damaged
+// or lost since it was asked last: at open, and while it runs.
+func (e *Engine) tellLosses() {
+	found := e.journal.Report().Sentences
+	e.mu.Lock()
+	fresh := found[min(e.told, len(found)):]
+	e.told = len(found)
+	e.mu.Unlock()
+	for _, s := range fresh {
+		e.alarm("", "journal: "+s)
+	}
+}
+
 // journalAlarms tells of what ails the journal now. They clear by themselves.
 func (e *Engine) journalAlarms() []Alarm {
 	var out []Alarm

@@ -209,6 +209,7 @@ type Health struct {
 
 // Health counts live runs and lists alarms.
 func (e *Engine) Health() Health {
+	e.tellLosses()
 	h := Health{Alarms: e.journalAlarms(), JournalRoom: e.journalRoom()}
 	e.mu.Lock()
 	h.Alarms = append(append(append([]Alarm{}, h.Alarms...), e.notLoadedAlarms...), e.alarms...)

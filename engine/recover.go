@@ -47,9 +47,7 @@ func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
 		e.waiting = append(e.waiting, r)
 		return nil
 	})
-	for _, s := range e.journal.Report().Sentences {
-		e.alarm("", "journal: "+s)
-	}
+	e.tellLosses()
 	if err == nil {
 		err = e.journal.Ended(ctx, 0, func(r journal.EndedRun) bool {
 			e.mu.Lock()

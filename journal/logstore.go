@@ -125,13 +125,19 @@ func (s *logStore) level(serial uint64) (uint64, error) {
 	return serial, s.append(nil)
 }
 
+// overlayMemory is how many times the length of a segment an overlay may take of
+// memory. Entries take some twice of it for records of usual length, and each
+// checkpoint writes the last page of each run once more, so that a segment should
+// be full before.
+const overlayMemory = 3
+
 // start begins to work. Bodies longer than long go straight into the file. What
 // was replayed is carried down at once: else its segments would come to be in
 // use, one after the other, over several starts, and the one at work would have
 // none to be followed by.
 func (s *logStore) start(long int) {
 	s.mu.Lock()
-	s.memory, s.long = s.wal.MaxBody(), long
+	s.memory, s.long = overlayMemory*s.wal.MaxBody(), long
 	s.nextTop = s.wal.NextTop()
 	s.seq.Store(s.wal.Seq())
 	s.room.Store(s.wal.Room())

@@ -100,7 +100,8 @@ func open(cfg *config.Config, o Options, log *slog.Logger) (d *daemon, err error
 		return nil, errors.Join(err, dbs.Close())
 	}
 	if err = os.MkdirAll(cfg.DataDir, 0o750); err == nil {
-		d.journal, err = journal.Open(cfg.DataDir, journal.Options{Log: log, LogBytes: cfg.Journal.Memory, Reserve: cfg.Journal.Reserve})
+		d.journal, err = journal.Open(cfg.DataDir, journal.Options{Log: log, LogBytes: cfg.Journal.Memory, Reserve: cfg.Journal.Reserve,
+			Retention: journal.Retention(cfg.Engine.Retention)})
 	}
 	if err != nil {
 		return nil, errors.Join(err, dbs.Close())

@@ -42,12 +42,20 @@ type Engine struct {
 	StartupGrace time.Duration // how long a step waits for a link that has not been up since start
 	StaleAfter   time.Duration // an interrupted write older than this is never sent again by itself
 	Queues       []Queue       // always holds the queue "default"
+	Retention    Retention
 }
 
 // Journal bounds the journal's log. A zero is the journal's own default.
 type Journal struct {
 	Memory  int64 // bytes, of each of the log's three segments; a log that is there keeps its size
 	Reserve int64 // bytes, kept for what is essential while the disk is full
+}
+
+// Retention bounds what is kept of runs that have ended.
+type Retention struct {
+	Age   time.Duration
+	Runs  int
+	Bytes int64
 }
 
 // Queue is a place where runs wait for a worker.

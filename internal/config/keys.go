@@ -71,10 +71,6 @@ func apiKeys() kind[API] {
 }
 
 func engineKeys() kind[Engine] {
-	type retention struct {
-		age  time.Duration
-		runs int
-	}
 	return object(
 		at("workers", "Runs executing at once; others wait in their queue.",
 			or(whole[int](1, 100000), 1000, 1000), func(e *Engine) *int { return &e.Workers }),
@@ -82,9 +78,11 @@ func engineKeys() kind[Engine] {
 			period(0, day, 30*time.Second), func(e *Engine) *time.Duration { return &e.StartupGrace }),
 		at("stale_after", "An interrupted write older than this is never sent again by itself.",
 			period(0, 365*day, time.Minute), func(e *Engine) *time.Duration { return &e.StaleAfter }),
-		later[Engine]("retention", "How long ended runs are kept.", object(
-			at("age", "", period(time.Minute, 100*365*day, 720*time.Hour), func(r *retention) *time.Duration { return &r.age }),
-			at("runs", "", or(whole[int](1, 1<<31-1), 100000, 100000), func(r *retention) *int { return &r.runs }))),
+		at("retention", "What is kept of runs that have ended. What is more is removed in the background, the oldest first.", object(
+			at("age", "How long after its end.", period(time.Minute, 100*365*day, 720*time.Hour), func(r *Retention) *time.Duration { return &r.Age }),
+			at("runs", "How many.", or(whole[int](1, 1<<31-1), 100000, 100000), func(r *Retention) *int { return &r.Runs }),
+			at("bytes", "Of history.db in use.", or(byteSize(mib, 1<<40), 1<<30, "1GiB"), func(r *Retention) *int64 { return &r.Bytes }),
+			later[Retention]("abandon_after", "When a run that waits for an operator is given up.", duration(0, 100*365*day))), func(e *Engine) *Retention { return &e.Retention }),
 		at("queues", "The queues, by name.", queues(), func(e *Engine) *[]Queue { return &e.Queues }),
 	)
 }

@@ -230,7 +230,6 @@ func TestContract(t *testing.T) {
 	t.Parallel()
 	check(t, "faults", strings.Join(faults(t, "testdata/contract.yaml"), "\n"), strings.Join([]string{
 		"9:3: api.http is not available yet",
-		"16:3: engine.retention is not available yet",
 		"19:5: engine.queues.filler is not available yet",
 		"40:5: connections.plc1.demote is not available yet",
 	}, "\n"))
