@@ -306,7 +306,7 @@ func TestPowerCutAfterDeath(t *testing.T) {
 // Change half there.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
-	want := 12_000 / fewer
+	want := 20_000 / fewer
 	if s := os.Getenv(imagesVariable); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil {
