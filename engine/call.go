@@ -65,37 +65,39 @@ func (r *Run) replayStep(c *Call) (value.Raw, error) {
 	if rec.Kind != kindBegun && rec.Kind != kindDone {
 		return nil, r.mismatch(rec, showCall(c.Name, c.Args), c.Where)
 	}
-	var room [6]value.Raw
-	fs, err := split(rec, 5, room[:0])
+	var room [8]value.Raw
+	o, err := open(r.replay.recs, rec, room[:0])
 	if err != nil {
 		return nil, r.die(&recordError{err})
 	}
-	if !isText(fs[0], c.Name) || !bytes.Equal(fs[1], c.Args) {
+	if !isText(o.fs[0], c.Name) || !bytes.Equal(o.fs[1], c.Args) {
 		return nil, r.mismatch(rec, showCall(c.Name, c.Args), c.Where)
 	}
+	call := r.heard(rec.Kind, &o)
 	if rec.Kind == kindDone {
-		if len(fs) < 6 {
-			return nil, r.die(&recordError{fmt.Errorf("record %d has %d fields", rec.Seq, len(fs))})
-		}
+		r.known.answered(call, &o)
 		r.taken(rec)
-		return recorded(fs)
+		return recorded(o.fs)
 	}
 	begun := *rec
 	r.taken(rec)
 	if r.replay.active() && r.replay.peek().Seq == begun.Seq {
 		done := r.replay.peek()
-		fs, err := split(done, 6, room[:0])
-		if err != nil {
+		if done.Kind != kindDone {
+			return nil, r.mismatch(done, "the outcome of "+showCall(c.Name, c.Args), c.Where)
+		}
+		if o, err = open(r.replay.recs, done, room[:0]); err != nil {
 			return nil, r.die(&recordError{err})
 		}
+		r.known.answered(call, &o)
 		r.taken(done)
-		return recorded(fs)
+		return recorded(o.fs)
 	}
 	if r.replay.active() {
 		return nil, r.die(&recordError{fmt.Errorf("step %s at place %d has no outcome, and the record goes on", c.Name, begun.Seq)})
 	}
 	r.seq = begun.Seq // its outcome belongs to the same place
-	return r.interrupted(c, &begun, fs)
+	return r.interrupted(c, &begun, o.fs)
 }
 
 // recorded is the answer that a kindDone holds.
@@ -166,8 +168,9 @@ func (w *work) begin(effect bool) error {
 	if err != nil {
 		return &StepError{Type: typeOf(err, "BadResult"), Message: "what it prepared cannot be kept: " + err.Error(), Bug: true}
 	}
-	r.buf = fields(r.buf[:0], w.call.Name, w.call.Args, effect, w.attempt, prepared)
-	r.recs[0] = journal.Record{Seq: w.seq, Kind: kindBegun, Time: w.began, Data: r.buf}
+	d := &r.draft
+	d.set(kindBegun, w.call.Name, w.call.Args, effect, w.attempt, prepared)
+	r.recs[0] = journal.Record{Seq: w.seq, Kind: kindBegun, Time: w.began, Data: r.shorten(d, w.seq)}
 	r.tail.live = false
 	c := journal.Change{Records: r.recs[:1], Essential: w.seq&laneSafe != 0}
 	switch {
@@ -182,6 +185,7 @@ func (w *work) begin(effect bool) error {
 		err = r.append(c, journal.Later)
 	}
 	if err == nil {
+		r.remember(d, w.seq)
 		w.begun, w.open = true, effect
 	}
 	return err
@@ -209,22 +213,14 @@ func (w *work) finish(res any, failure *StepError, recovered bool, u journal.Urg
 		enc = nil
 		failure.Message = short(failure.Message)
 	}
-	switch {
-	case w.with.Taken != nil:
-		r.buf = fields(r.buf[:0], nil, nil, errorFields(failure), enc, w.attempt, recovered)
-		w.with.Records = append(w.with.Records, journal.Record{Seq: w.seq, Kind: kindDone, Time: time.Now(), Data: r.buf})
-		r.tail.live = false
-		r.seq = w.seq + 1
-		w.with.Essential = true
-		err = r.commit(w.with)
-	case w.begun:
-		r.buf = fields(r.buf[:0], nil, nil, errorFields(failure), enc, w.attempt, recovered)
-		r.seq = w.seq
-		r.recs[0] = journal.Record{Seq: r.seq, Kind: kindDone, Time: time.Now(), Data: r.buf}
-		err = r.advance(journal.Change{Records: r.recs[:1], Essential: w.effect}, u)
-	default:
-		r.buf = fields(r.buf[:0], w.call.Name, w.call.Args, errorFields(failure), enc, w.attempt, recovered, w.tookMillis())
-		err = r.recordJoining(kindDone, r.buf)
+	d := &r.draft
+	if !w.begun && w.with.Taken == nil {
+		d.set(kindDone, w.call.Name, w.call.Args, errorFields(failure), enc, w.attempt, recovered, w.tookMillis())
+		err = r.recordJoining(d)
+	} else {
+		d.set(kindDone, w.call.Name, w.call.Args, errorFields(failure), enc, w.attempt, recovered, 0)
+		d.behind = true
+		err = w.complete(d, u)
 	}
 	if err != nil {
 		return nil, err
@@ -233,4 +229,25 @@ func (w *work) finish(res any, failure *StepError, recovered bool, u journal.Urg
 		return nil, failure
 	}
 	return enc, nil
+}
+
+// complete records the outcome of a step that has a kindBegun, as one with what
+// goes to disk with it.
+func (w *work) complete(d *draft, u journal.Urgency) error {
+	r := w.run
+	r.seq = w.seq
+	r.recs[0] = journal.Record{Seq: w.seq, Kind: kindDone, Time: time.Now(), Data: r.shorten(d, w.seq)}
+	var err error
+	if w.with.Taken != nil {
+		w.with.Records, w.with.Essential = append(w.with.Records, r.recs[0]), true
+		r.tail.live = false
+		r.seq++
+		err = r.commit(w.with)
+	} else {
+		err = r.advance(journal.Change{Records: r.recs[:1], Essential: w.effect}, u)
+	}
+	if err == nil {
+		r.remember(d, w.seq)
+	}
+	return err
 }

@@ -167,7 +167,7 @@ func (r *Run) judge(res any, err error) *endState {
 	switch {
 	case r.replay.active() && !IsFatal(err):
 		next := r.replay.peek()
-		mis = &Mismatch{Seq: next.Seq, Record: describe(next), Script: "nothing more: it has ended", Where: r.wf.File}
+		mis = &Mismatch{Seq: next.Seq, Record: describe(r.replay.recs, next), Script: "nothing more: it has ended", Where: r.wf.File}
 		if err != nil {
 			mis.Script += " with " + err.Error()
 		}

@@ -65,11 +65,11 @@ func (r *Run) recordEnds() string {
 		if rec.Kind != kindBegun && rec.Kind != kindDone {
 			continue
 		}
-		fs, err := split(rec, 5, nil)
+		o, err := open(r.replay.recs, rec, nil)
 		if err != nil {
-			break
+			return fmt.Sprintf("its record goes up to place %d, where it cannot be read", rec.Seq)
 		}
-		name, err := fs[0].Text()
+		name, err := o.fs[0].Text()
 		if err != nil {
 			continue // an outcome; its beginning stands before it
 		}

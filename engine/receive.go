@@ -117,13 +117,17 @@ func (r *Run) receive(v *receive) (value.Raw, error) {
 		if rec.Kind == kindReceived {
 			return r.replayReceive(v)
 		}
-		fs, rec, err := r.expect(kindBegun, 2, v.describe(), nil)
-		if err != nil {
-			return nil, err
-		}
-		if !isText(fs[0], "rt."+v.call) || !isText(fs[1], v.topic) {
+		if rec.Kind != kindBegun {
 			return nil, r.mismatch(rec, v.describe(), nil)
 		}
+		o, err := open(r.replay.recs, rec, nil)
+		if err != nil {
+			return nil, r.die(&recordError{err})
+		}
+		if !isText(o.fs[0], "rt."+v.call) || !isText(o.fs[1], v.topic) {
+			return nil, r.mismatch(rec, v.describe(), nil)
+		}
+		r.heard(kindBegun, &o)
 		began, begun = rec.Time, true
 		r.taken(rec)
 		if r.replay.active() {
@@ -135,8 +139,8 @@ func (r *Run) receive(v *receive) (value.Raw, error) {
 		return nil, err
 	}
 	if !begun && v.timeout >= rememberReceive {
-		r.buf = fields(r.buf[:0], "rt."+v.call, v.topic, false, 1, nil)
-		if err := r.record(kindBegun, r.buf, journal.Later); err != nil {
+		r.draft.set(kindBegun, "rt."+v.call, v.topic, false, 1, nil)
+		if err := r.recordDraft(&r.draft, journal.Later); err != nil {
 			return nil, err
 		}
 		r.seq--
@@ -179,9 +183,10 @@ func (r *Run) await(v *receive, deadline time.Time) ([]message, error) {
 
 // received records what came, and removes it from the mailbox, as one change.
 func (r *Run) received(v *receive, msgs []message) (value.Raw, error) {
+	d := &r.draft
 	if len(msgs) == 0 {
-		r.buf = fields(r.buf[:0], v.call, v.topic, v.state, nil, nil, nil)
-		return nil, r.recordJoining(kindReceived, r.buf)
+		d.set(kindReceived, v.call, v.topic, v.state, nil, nil, nil)
+		return nil, r.recordJoining(d)
 	}
 	result, fates, err := v.choose(msgs)
 	if err != nil {
@@ -200,11 +205,12 @@ func (r *Run) received(v *receive, msgs []message) (value.Raw, error) {
 	for _, f := range fates {
 		told = append(told, []any{f.Message, f.Command, f.Taken, f.Fate, string(f.State)})
 	}
-	r.buf = fields(r.buf[:0], v.call, v.topic, v.state, enc, told, took)
-	r.recs[0] = journal.Record{Seq: r.seq, Kind: kindReceived, Time: time.Now(), Data: r.buf}
+	d.set(kindReceived, v.call, v.topic, v.state, enc, told, took)
+	r.recs[0] = journal.Record{Seq: r.seq, Kind: kindReceived, Time: time.Now(), Data: r.shorten(d, r.seq)}
 	if err := r.append(journal.Change{Records: r.recs[:1], Taken: nums, Essential: true}, journal.Soon); err != nil {
 		return nil, err
 	}
+	r.remember(d, r.seq)
 	r.tail.live = false
 	r.seq++
 	r.update(func() {
@@ -217,15 +223,20 @@ func (r *Run) received(v *receive, msgs []message) (value.Raw, error) {
 }
 
 func (r *Run) replayReceive(v *receive) (value.Raw, error) {
-	fs, rec, err := r.expect(kindReceived, 6, v.describe(), nil)
-	if err != nil {
-		return nil, err
-	}
-	if !isText(fs[0], v.call) || !isText(fs[1], v.topic) || !isText(fs[2], v.state) {
+	rec := r.replay.peek()
+	if rec.Kind != kindReceived {
 		return nil, r.mismatch(rec, v.describe(), nil)
 	}
+	o, err := open(r.replay.recs, rec, nil)
+	if err != nil {
+		return nil, r.die(&recordError{err})
+	}
+	if fs := o.fs; !isText(fs[0], v.call) || !isText(fs[1], v.topic) || !isText(fs[2], v.state) {
+		return nil, r.mismatch(rec, v.describe(), nil)
+	}
+	r.heard(kindReceived, &o)
 	r.taken(rec)
-	return slices.Clone(fs[3]), nil
+	return slices.Clone(o.fs[3]), nil
 }
 
 // fatesOf returns the fates that a kindReceived or a kindNote holds.

@@ -1,19 +1,19 @@
 package engine
 
 import (
-	"bytes"
 	"fmt"
-	"time"
 
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
 
 // The kinds of record, with their layouts: what the journal keeps as data. The
-// numbers are part of the file format. Fields are added at the end only.
+// numbers are part of the file format. Fields are added at the end only. Of the
+// first three, fields at the end may be left out (standing), and places of
+// earlier records stand for what those hold in full (open).
 const (
 	kindBegun    journal.Kind = 1 // a step has begun: [name, args, effect, attempt, prepared]; effect is false while none is at work
-	kindDone     journal.Kind = 2 // a step has ended: [name, args, error, result, attempts, recovered, took ms]; behind a kindBegun name and args are nil, and the last is left out
+	kindDone     journal.Kind = 2 // a step has ended: [name, args, error, result, attempts, recovered, took ms]; behind a kindBegun name and args are nil, and took is left out
 	kindReceived journal.Kind = 3 // a receive has ended: [call, topic, state, result, fates, messages: [number, uuid]…]
 	kindValue    journal.Kind = 4 // now, random, uuid: [what, value]
 	kindEvent    journal.Kind = 5 // [key, value]
@@ -35,36 +35,39 @@ const (
 func fields(b []byte, vs ...any) []byte {
 	b = value.AppendHead(b, value.MajorArray, uint64(len(vs)))
 	for _, v := range vs {
-		switch v := v.(type) {
-		case nil:
-			b = value.AppendNil(b)
-		case value.Raw:
-			if len(v) == 0 {
-				b = value.AppendNil(b)
-			} else {
-				b = append(b, v...)
-			}
-		case string:
-			b = value.AppendString(b, v)
-		case bool:
-			b = value.AppendBool(b, v)
-		case int:
-			b = value.AppendInt(b, int64(v))
-		case int64:
-			b = value.AppendInt(b, v)
-		case uint32:
-			b = value.AppendInt(b, int64(v))
-		case uint64:
-			b = value.AppendHead(b, value.MajorUint, v)
-		case float64:
-			b = value.AppendFloat(b, v)
-		case []any:
-			b = fields(b, v...)
-		default:
-			panic("engine: a record has no fields of this type")
-		}
+		b = field(b, v)
 	}
 	return b
+}
+
+// field appends one value.
+func field(b []byte, v any) []byte {
+	switch v := v.(type) {
+	case nil:
+		return value.AppendNil(b)
+	case value.Raw:
+		if len(v) == 0 {
+			return value.AppendNil(b)
+		}
+		return append(b, v...)
+	case string:
+		return value.AppendString(b, v)
+	case bool:
+		return value.AppendBool(b, v)
+	case int:
+		return value.AppendInt(b, int64(v))
+	case int64:
+		return value.AppendInt(b, v)
+	case uint32:
+		return value.AppendInt(b, int64(v))
+	case uint64:
+		return value.AppendHead(b, value.MajorUint, v)
+	case float64:
+		return value.AppendFloat(b, v)
+	case []any:
+		return fields(b, v...)
+	}
+	panic("engine: a record has no fields of this type")
 }
 
 // split returns the n fields of a record's data.
@@ -74,9 +77,13 @@ func split(rec *journal.Record, n int, into []value.Raw) ([]value.Raw, error) {
 		err = fmt.Errorf("%d fields, %d expected", len(fs), n)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("record %d of kind %d cannot be read: %w", rec.Seq, rec.Kind, err)
+		return nil, unreadable(rec, err)
 	}
 	return fs, nil
+}
+
+func unreadable(rec *journal.Record, err error) error {
+	return fmt.Errorf("record %d of kind %d cannot be read: %w", rec.Seq, rec.Kind, err)
 }
 
 // errorFields and errorOf carry a StepError through the record.
@@ -108,28 +115,4 @@ func errorOf(r value.Raw) (*StepError, error) {
 	e.Unknown, _ = l[4].(bool)
 	e.Bug, _ = l[5].(bool)
 	return e, nil
-}
-
-// tail is the last record of a run if another equal result may join it, so
-// that polling for a day costs one record with a count.
-type tail struct {
-	live    bool
-	rec     journal.Record
-	dirty   bool      // the count has grown since the record was appended
-	flushed time.Time // when it was appended last
-}
-
-// tailFlush is how often the count of equal results goes on record: with what a
-// record may wait itself (a minute), it bounds how much polling a crash makes a
-// run repeat.
-const tailFlush = 90 * time.Second
-
-// joins reports whether a result is equal to the tail's, and counts it.
-func (t *tail) joins(kind journal.Kind, data []byte) bool {
-	if !t.live || t.rec.Kind != kind || !bytes.Equal(t.rec.Data, data) || t.rec.Count == 1<<32-1 {
-		return false
-	}
-	t.rec.Count++
-	t.dirty = true
-	return true
 }

@@ -51,16 +51,23 @@ func (r *Run) expect(kind journal.Kind, n int, asked string, where func() string
 // taken moves the cursor and the next place on.
 func (r *Run) taken(rec *journal.Record) {
 	r.seq = rec.Seq + 1
-	last := *rec
+	recs, last := r.replay.recs, *rec
 	r.replay.take()
-	if !r.replay.active() && joinable(last.Kind) {
-		// Polling goes on where it stood: an equal result joins the last record.
-		last.Data = bytes.Clone(last.Data) // the program may hold a part of it
-		r.tail = tail{live: true, rec: last, flushed: last.Time}
-		if r.tail.rec.Count == 0 {
-			r.tail.rec.Count = 1
-		}
+	if r.replay.active() || !joinable(last.Kind) {
+		return
 	}
+	// Polling goes on where it stood: an equal result joins the last record.
+	o, err := open(recs, &last, nil)
+	if err != nil {
+		return // the answer did not need what cannot be read
+	}
+	d, vs := &r.draft, make([]any, len(standing(last.Kind)))
+	for i := range vs {
+		vs[i] = o.fs[i]
+	}
+	d.set(last.Kind, vs...)
+	last.Count = max(1, last.Count)
+	r.tail.become(d, last)
 }
 
 func joinable(k journal.Kind) bool { return k == kindDone || k == kindReceived }
@@ -70,13 +77,21 @@ func (r *Run) mismatch(rec *journal.Record, asked string, where func() string) e
 	if where != nil {
 		at = where()
 	}
-	return r.die(&Mismatch{Seq: rec.Seq, Record: describe(rec), Script: asked, Where: at})
+	return r.die(&Mismatch{Seq: rec.Seq, Record: describe(r.replay.recs, rec), Script: asked, Where: at})
 }
 
-// describe shows a record in a message.
-func describe(rec *journal.Record) string {
-	fs, err := value.Split(rec.Data, nil)
-	if err != nil || len(fs) < 2 {
+// describe shows a record of recs in a message.
+func describe(recs []journal.Record, rec *journal.Record) string {
+	var fs []value.Raw
+	var err error
+	if standing(rec.Kind) != nil {
+		var o opened
+		o, err = open(recs, rec, nil)
+		fs = o.fs
+	} else {
+		fs, err = split(rec, 2, nil)
+	}
+	if err != nil {
 		return fmt.Sprintf("an unreadable record of kind %d", rec.Kind)
 	}
 	name, _ := fs[0].Text()

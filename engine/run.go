@@ -29,6 +29,8 @@ type Run struct {
 	safe        map[uint32]*journal.Record // what the record has of the safe state that is due
 	safeFrom    uint32                     // where in its lane that begins
 	tail        tail
+	known       known
+	draft       draft
 	fatal       error // the first fatal error; every later call returns it
 	buf         []byte
 	recs        [2]journal.Record
@@ -170,22 +172,6 @@ func (r *Run) commitNow(c journal.Change) error {
 	return r.log.Commit(c)
 }
 
-func (r *Run) flushTail() error {
-	return r.put(false, func() error { return r.tailNow(false) })
-}
-
-// tailNow appends the tail if it has grown. It is essential where what comes
-// behind it is.
-func (r *Run) tailNow(essential bool) error {
-	if !r.tail.dirty {
-		return nil
-	}
-	r.recs[1] = r.tail.rec
-	err := r.log.Append(journal.Change{Run: r.num, Records: r.recs[1:2], Essential: essential}, journal.Later)
-	r.tail.dirty = err != nil
-	return err
-}
-
 // record appends one record at the next place of the program's lane.
 func (r *Run) record(kind journal.Kind, data []byte, u journal.Urgency) error {
 	r.recs[0] = journal.Record{Seq: r.seq, Kind: kind, Time: time.Now(), Data: data}
@@ -202,20 +188,12 @@ func (r *Run) advance(c journal.Change, u journal.Urgency) error {
 	return nil
 }
 
-// recordJoining is record for a result that an equal one before it may absorb.
-func (r *Run) recordJoining(kind journal.Kind, data []byte) error {
-	if r.tail.joins(kind, data) {
-		now := time.Now()
-		if now.Sub(r.tail.flushed) < tailFlush {
-			return nil
-		}
-		r.tail.flushed = now
-		return r.flushTail()
-	}
-	if err := r.record(kind, data, journal.Later); err != nil {
+// recordDraft is record for a draft.
+func (r *Run) recordDraft(d *draft, u journal.Urgency) error {
+	seq := r.seq
+	if err := r.record(d.kind, r.shorten(d, seq), u); err != nil {
 		return err
 	}
-	keep := append(r.tail.rec.Data[:0], data...)
-	r.tail = tail{live: true, rec: journal.Record{Seq: r.seq - 1, Kind: kind, Count: 1, Time: r.recs[0].Time, Data: keep}, flushed: r.recs[0].Time}
+	r.remember(d, seq)
 	return nil
 }

@@ -64,15 +64,15 @@ func (r *Run) writeSafeLine(seq uint32, line SafeWrite) (value.Raw, error) {
 	if !begun {
 		return r.perform(w)
 	}
-	fs, err := split(rec, 5, nil)
+	o, err := open(nil, rec, nil) // what is written for a safe state refers to nothing
 	if err != nil {
 		return r.perform(w) // rather written twice than not at all
 	}
 	if rec.Kind == kindDone {
-		return recorded(fs)
+		return recorded(o.fs)
 	}
 	w.began, w.begun = rec.Time, true
-	return w.safeInterrupted(fs)
+	return w.safeInterrupted(o.fs)
 }
 
 // safeInterrupted is interrupted for a line of the safe state: nobody is asked

@@ -21,7 +21,7 @@ func (e *Engine) Steps(ctx context.Context, id string) ([]StepInfo, error) {
 		if rec.Seq&laneNotes != 0 && rec.Seq&laneSafe == 0 || rec.Kind != kindBegun && rec.Kind != kindDone {
 			continue
 		}
-		if out, err = addStep(out, rec); err != nil {
+		if out, err = addStep(out, run.Records, rec); err != nil {
 			return nil, problem(Unavailable, "cannot read the steps of run %s: %v", id, err)
 		}
 	}
@@ -29,17 +29,21 @@ func (e *Engine) Steps(ctx context.Context, id string) ([]StepInfo, error) {
 	return slices.DeleteFunc(out, func(s StepInfo) bool { return s.Name == "rt.recv" || s.Name == "rt.recvCommand" }), nil
 }
 
-// addStep adds the step of a kindBegun, or completes it by its kindDone.
-func addStep(list []StepInfo, rec *journal.Record) ([]StepInfo, error) {
-	fs, err := split(rec, 5, nil)
+// addStep adds the step of a kindBegun of recs, or completes it by its kindDone.
+func addStep(list []StepInfo, recs []journal.Record, rec *journal.Record) ([]StepInfo, error) {
+	o, err := open(recs, rec, nil)
 	if err != nil {
 		return nil, err
 	}
+	fs := o.fs
 	s := StepInfo{Seq: rec.Seq, Count: max(1, int(rec.Count)), StartedAt: rec.Time}
 	last := len(list) - 1
 	if rec.Kind == kindDone && last >= 0 && list[last].Seq == rec.Seq {
 		s, list = list[last], list[:last]
 	} else {
+		if rec.Kind == kindDone {
+			s.StartedAt = rec.Time.Add(-time.Duration(number(fs[6])) * time.Millisecond)
+		}
 		if s.Name, err = fs[0].Text(); err != nil {
 			return nil, err
 		}
@@ -49,9 +53,6 @@ func addStep(list []StepInfo, rec *journal.Record) ([]StepInfo, error) {
 		s.Status, s.Attempts = "STARTED", int(number(fs[3]))
 		return append(list, s), nil
 	}
-	if len(fs) > 6 {
-		s.StartedAt = rec.Time.Add(-time.Duration(number(fs[6])) * time.Millisecond)
-	}
 	done := rec.Time
 	s.Status, s.Result, s.Attempts, s.CompletedAt = "SUCCESS", fs[3], int(number(fs[4])), &done
 	if s.Error, err = errorOf(fs[2]); err != nil {
@@ -60,13 +61,11 @@ func addStep(list []StepInfo, rec *journal.Record) ([]StepInfo, error) {
 	if s.Error != nil {
 		s.Status = "ERROR"
 	}
-	if len(fs) > 5 {
-		v, err := value.Decode(fs[5])
-		if err != nil {
-			return nil, err
-		}
-		s.Recovered, _ = v.(bool)
+	recovered, err := value.Decode(fs[5])
+	if err != nil {
+		return nil, err
 	}
+	s.Recovered, _ = recovered.(bool)
 	return append(list, s), nil
 }
 

@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"bytes"
+	"hash/maphash"
+
+	"holdfast/journal"
+)
+
+// Bounds of what a run knows of its own record, so that a thousand runs do not
+// take much memory: how many calls, and how many bytes of all of them.
+const (
+	maxKnown   = 32
+	knownBytes = 16 << 10
+)
+
+var knownSeed = maphash.MakeSeed()
+
+// known is the calls that a run has made last, with the places at which its
+// record holds them in full. A replay builds it anew.
+type known struct {
+	list  []knownCall
+	clock uint64
+	size  int // bytes of keys and outcomes
+}
+
+// knownCall is one call, and what came of it.
+type knownCall struct {
+	kind   journal.Kind // kindDone or kindReceived
+	place  uint32       // of the record that holds the call in full
+	gaveAt uint32       // of the kindDone that holds the outcome in full
+	sum    uint64       // of the key
+	used   uint64       // the clock when it was looked for last
+	key    []byte       // draft.key
+	out    []byte       // draft.outcome; empty: none is known
+}
+
+// nothing is the outcome of a step without error and result. It is as short as
+// its place would be.
+var nothing = []byte{0xf6, 0xf6}
+
+// gave reports whether an outcome is the one that is known.
+func (c *knownCall) gave(out []byte) bool { return len(c.out) > 0 && bytes.Equal(c.out, out) }
+
+func (c *knownCall) size() int { return cap(c.key) + cap(c.out) }
+
+// find returns the index of a call, negative if it is not known.
+func (k *known) find(kind journal.Kind, key []byte) int {
+	if kind == kindBegun {
+		kind = kindDone
+	}
+	sum := maphash.Bytes(knownSeed, key)
+	for i := range k.list {
+		if c := &k.list[i]; c.sum == sum && c.kind == kind && bytes.Equal(c.key, key) {
+			k.clock++
+			c.used = k.clock
+			return i
+		}
+	}
+	return -1
+}
+
+// put says at which place the record holds a call in full, and returns its
+// index. i is what find returned: a call that it did not know takes the room of
+// the one that was used longest ago. One that is too long stays unknown.
+func (k *known) put(i int, kind journal.Kind, key []byte, place uint32) int {
+	if i >= 0 {
+		k.list[i].place = place
+		return i
+	}
+	if len(key) > knownBytes/4 {
+		return -1
+	}
+	if kind == kindBegun {
+		kind = kindDone
+	}
+	if i = len(k.list); i < maxKnown {
+		k.list = append(k.list, knownCall{})
+	} else {
+		i = k.oldest(-1)
+	}
+	c := &k.list[i]
+	k.size -= c.size()
+	k.clock++
+	*c = knownCall{kind: kind, place: place, sum: maphash.Bytes(knownSeed, key), used: k.clock, key: append(c.key[:0], key...), out: c.out[:0]}
+	k.size += c.size()
+	return k.fit(i)
+}
+
+// came says at which place the record holds an outcome of call i in full.
+func (k *known) came(i int, out []byte, place uint32) {
+	if bytes.Equal(out, nothing) || len(out) > knownBytes/4 {
+		return
+	}
+	c := &k.list[i]
+	k.size -= c.size()
+	c.out, c.gaveAt = append(c.out[:0], out...), place
+	k.size += c.size()
+	k.fit(i)
+}
+
+// oldest returns the index of the call that was used longest ago, but for one.
+func (k *known) oldest(but int) int {
+	oldest := -1
+	for i := range k.list {
+		if i != but && (oldest < 0 || k.list[i].used < k.list[oldest].used) {
+			oldest = i
+		}
+	}
+	return oldest
+}
+
+// fit forgets calls, but not call i, until the rest are within the bound. It
+// returns the index of i, which may have moved.
+func (k *known) fit(i int) int {
+	for k.size > knownBytes && len(k.list) > 1 {
+		gone, last := k.oldest(i), len(k.list)-1
+		k.size -= k.list[gone].size()
+		k.list[gone] = k.list[last]
+		k.list[last] = knownCall{}
+		k.list = k.list[:last]
+		if i == last {
+			i = gone
+		}
+	}
+	return i
+}
+
+// heard takes up, while the record is replayed, a call that it answers, and
+// returns the call's index.
+func (r *Run) heard(kind journal.Kind, o *opened) int {
+	d := &r.draft
+	d.b = d.b[:0]
+	for _, f := range o.fs[:asked(kind)] {
+		d.b = append(d.b, f...)
+	}
+	return r.known.put(r.known.find(kind, d.b), kind, d.b, o.call)
+}
+
+// answered takes up what came of call i.
+func (k *known) answered(i int, o *opened) {
+	if i < 0 {
+		return
+	}
+	if c := &k.list[i]; len(c.out) == len(o.fs[2])+len(o.fs[3]) && string(c.out[:len(o.fs[2])]) == string(o.fs[2]) && string(c.out[len(o.fs[2]):]) == string(o.fs[3]) {
+		c.gaveAt = o.gaveAt
+		return
+	}
+	k.came(i, append(append([]byte(nil), o.fs[2]...), o.fs[3]...), o.gaveAt)
+}
