@@ -7,13 +7,19 @@
 // business of the engine: to the journal they are bytes.
 //
 // Its guarantees: Changes become durable in the order in which they were
-// appended, all of one Change or nothing of it; those of one CommitAll count as
+// appended, all of one Change or nothing of it; those of one Commit count as
 // one. Commit returns when its Change, and with it every Change appended before
 // it, is on disk; Append returns at once, and its Change rides along with the
 // next commit, at the latest after the time that its Urgency names. After a
 // failed commit nothing more is accepted (Err says why): whether that commit is
 // durable is not known until the file is opened again. Reads see everything that
 // was appended before them.
+//
+// A commit is one frame of a log (package wal) and one sync. The log lies in
+// front of journal.db, behind the store's three methods: what is in it is carried
+// down in the background. Where the disk is full, a part of the log is kept for
+// Changes that are Essential; others get ErrNoRoom, and Room says when to try
+// again.
 //
 // Live runs lie in journal.db, which stays small; a run that has ended moves to
 // history.db in the background, in batches, while nobody waits for the disk, or
