@@ -105,7 +105,7 @@ type Journal struct {
 
 	live     store
 	logged   *logStore  // live, with the log
-	liveFile *boltStore // below it
+	liveFile *boltStore // below it, as it was opened
 	history  *history
 
 	q *queue
@@ -206,15 +206,14 @@ func (j *Journal) path(name string) string { return filepath.Join(j.dir, name) }
 // release closes the files and gives up the lock.
 func (j *Journal) release() error {
 	var errs []error
-	if j.logged != nil {
-		_, err := j.logged.Close()
-		errs = append(errs, err)
+	switch {
+	case j.logged != nil:
+		errs = append(errs, j.logged.release())
+	case j.liveFile != nil:
+		errs = append(errs, j.liveFile.Close())
 	}
 	if j.history != nil {
 		errs = append(errs, j.history.Close())
-	}
-	if j.liveFile != nil {
-		errs = append(errs, j.liveFile.Close())
 	}
 	if j.lock != nil {
 		errs = append(errs, unlock(j.lock))

@@ -61,11 +61,24 @@ type logStore struct {
 	jammed  atomic.Bool   // jam is not nil
 
 	stats logCounters
+
+	// See tighten.
+	smaller   func(*boltStore) (fresh *boltStore, unknown bool, err error)
+	noSmaller time.Time
+	readers   sync.WaitGroup // of files that were exchanged
+}
+
+// written returns how many bytes of pages were written to the file.
+func (s *logStore) written() int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.stats.pages.Load() + s.under.pageBytes(s.stats.commits.Load())
 }
 
 type logCounters struct {
 	frames, frameBytes   atomic.Int64
 	commits, checkpoints atomic.Int64 // commits of the file, and how many times an overlay went there
+	pages                atomic.Int64 // bytes written to files before this one
 }
 
 // keySequence is an entry of both files: which frames are in it.
@@ -485,6 +498,9 @@ func (s *logStore) work() (carried bool, err error) {
 			return false, err
 		}
 		s.stats.checkpoints.Add(1)
+		if err := s.tighten(); err != nil {
+			return false, err
+		}
 	}
 	s.mu.RLock()
 	has, behind := s.metas[0], s.nextTop > s.metas[1] && s.nextTop <= s.metas[0]
@@ -550,6 +566,13 @@ func (s *logStore) hurry() {
 func (s *logStore) Close() (inOrder bool, err error) {
 	s.closing.Do(func() { inOrder, err = s.close() })
 	return inOrder, err
+}
+
+// release closes the file, too.
+func (s *logStore) release() error {
+	_, err := s.Close()
+	s.readers.Wait()
+	return errors.Join(err, s.under.Close())
 }
 
 func (s *logStore) close() (inOrder bool, err error) {

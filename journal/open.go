@@ -242,6 +242,7 @@ func (j *Journal) openFiles(l *wal.Log) (err error) {
 		return errors.Join(err, l.Close())
 	}
 	j.logged = newLogStore(j.liveFile, l, has, j.log, j.fail, j.eased)
+	j.logged.smaller = j.smallerLive
 	if err = j.openHistory(); err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func (j *Journal) Stats() Stats {
 		HistoryBytes: fileSize(j.path(historyName)),
 	}
 	s.LogWritten, s.Checkpoints = j.logged.stats.frameBytes.Load(), j.logged.stats.checkpoints.Load()
-	s.LiveWritten = j.liveFile.pageBytes(j.logged.stats.commits.Load())
+	s.LiveWritten = j.logged.written()
 	s.OldWritten = j.history.pageBytes()
 	s.RoomError = j.logged.noRoom()
 	if _, used, err := j.history.room(); err == nil {
