@@ -73,9 +73,9 @@ func (r *Run) replayStep(c *Call) (value.Raw, error) {
 	if !isText(o.fs[0], c.Name) || !bytes.Equal(o.fs[1], c.Args) {
 		return nil, r.mismatch(rec, showCall(c.Name, c.Args), c.Where)
 	}
-	call := r.heard(rec.Kind, &o)
+	call := r.hearCall(rec.Kind, &o)
 	if rec.Kind == kindDone {
-		r.known.answered(call, &o)
+		r.hearOutcome(call, &o)
 		r.taken(rec)
 		return recorded(o.fs)
 	}
@@ -89,7 +89,7 @@ func (r *Run) replayStep(c *Call) (value.Raw, error) {
 		if o, err = open(r.replay.recs, done, room[:0]); err != nil {
 			return nil, r.die(&recordError{err})
 		}
-		r.known.answered(call, &o)
+		r.hearOutcome(call, &o)
 		r.taken(done)
 		return recorded(o.fs)
 	}

@@ -20,6 +20,9 @@ var knownSeed = maphash.MakeSeed()
 // record holds them in full. A replay builds it anew.
 type known struct {
 	list  []knownCall
+	sums  [maxKnown]uint64 // of the keys, side by side: most are looked at in vain
+	used  [maxKnown]uint64 // the clock when each was looked for last
+	sum   uint64           // of the key that find was asked for last
 	clock uint64
 	size  int // bytes of keys and outcomes
 }
@@ -29,8 +32,6 @@ type knownCall struct {
 	kind   journal.Kind // kindDone or kindReceived
 	place  uint32       // of the record that holds the call in full
 	gaveAt uint32       // of the kindDone that holds the outcome in full
-	sum    uint64       // of the key
-	used   uint64       // the clock when it was looked for last
 	key    []byte       // draft.key
 	out    []byte       // draft.outcome; empty: none is known
 }
@@ -46,23 +47,32 @@ func (c *knownCall) size() int { return cap(c.key) + cap(c.out) }
 
 // find returns the index of a call, negative if it is not known.
 func (k *known) find(kind journal.Kind, key []byte) int {
-	if kind == kindBegun {
-		kind = kindDone
-	}
-	sum := maphash.Bytes(knownSeed, key)
-	for i := range k.list {
-		if c := &k.list[i]; c.sum == sum && c.kind == kind && bytes.Equal(c.key, key) {
-			k.clock++
-			c.used = k.clock
+	k.sum = maphash.Bytes(knownSeed, key)
+	k.clock++
+	for i, sum := range k.sums[:len(k.list)] {
+		if sum != k.sum {
+			continue
+		}
+		if c := &k.list[i]; c.kind == ofCall(kind) && bytes.Equal(c.key, key) {
+			k.used[i] = k.clock
 			return i
 		}
 	}
 	return -1
 }
 
+// ofCall is one kind for a step's beginning and its end.
+func ofCall(kind journal.Kind) journal.Kind {
+	if kind == kindBegun {
+		return kindDone
+	}
+	return kind
+}
+
 // put says at which place the record holds a call in full, and returns its
-// index. i is what find returned: a call that it did not know takes the room of
-// the one that was used longest ago. One that is too long stays unknown.
+// index. i is what find has returned for it just now: a call that it did not
+// know takes the room of the one that was used longest ago. One that is too
+// long stays unknown.
 func (k *known) put(i int, kind journal.Kind, key []byte, place uint32) int {
 	if i >= 0 {
 		k.list[i].place = place
@@ -71,9 +81,6 @@ func (k *known) put(i int, kind journal.Kind, key []byte, place uint32) int {
 	if len(key) > knownBytes/4 {
 		return -1
 	}
-	if kind == kindBegun {
-		kind = kindDone
-	}
 	if i = len(k.list); i < maxKnown {
 		k.list = append(k.list, knownCall{})
 	} else {
@@ -81,9 +88,9 @@ func (k *known) put(i int, kind journal.Kind, key []byte, place uint32) int {
 	}
 	c := &k.list[i]
 	k.size -= c.size()
-	k.clock++
-	*c = knownCall{kind: kind, place: place, sum: maphash.Bytes(knownSeed, key), used: k.clock, key: append(c.key[:0], key...), out: c.out[:0]}
+	*c = knownCall{kind: ofCall(kind), place: place, key: append(c.key[:0], key...), out: c.out[:0]}
 	k.size += c.size()
+	k.sums[i], k.used[i] = k.sum, k.clock
 	return k.fit(i)
 }
 
@@ -102,8 +109,8 @@ func (k *known) came(i int, out []byte, place uint32) {
 // oldest returns the index of the call that was used longest ago, but for one.
 func (k *known) oldest(but int) int {
 	oldest := -1
-	for i := range k.list {
-		if i != but && (oldest < 0 || k.list[i].used < k.list[oldest].used) {
+	for i, used := range k.used[:len(k.list)] {
+		if i != but && (oldest < 0 || used < k.used[oldest]) {
 			oldest = i
 		}
 	}
@@ -116,7 +123,7 @@ func (k *known) fit(i int) int {
 	for k.size > knownBytes && len(k.list) > 1 {
 		gone, last := k.oldest(i), len(k.list)-1
 		k.size -= k.list[gone].size()
-		k.list[gone] = k.list[last]
+		k.list[gone], k.sums[gone], k.used[gone] = k.list[last], k.sums[last], k.used[last]
 		k.list[last] = knownCall{}
 		k.list = k.list[:last]
 		if i == last {
@@ -126,9 +133,9 @@ func (k *known) fit(i int) int {
 	return i
 }
 
-// heard takes up, while the record is replayed, a call that it answers, and
+// hearCall takes up, while the record is replayed, a call that it answers, and
 // returns the call's index.
-func (r *Run) heard(kind journal.Kind, o *opened) int {
+func (r *Run) hearCall(kind journal.Kind, o *opened) int {
 	d := &r.draft
 	d.b = d.b[:0]
 	for _, f := range o.fs[:asked(kind)] {
@@ -137,14 +144,11 @@ func (r *Run) heard(kind journal.Kind, o *opened) int {
 	return r.known.put(r.known.find(kind, d.b), kind, d.b, o.call)
 }
 
-// answered takes up what came of call i.
-func (k *known) answered(i int, o *opened) {
-	if i < 0 {
-		return
+// hearOutcome takes up what came of call i.
+func (r *Run) hearOutcome(i int, o *opened) {
+	if i >= 0 {
+		d := &r.draft
+		d.b = append(append(d.b[:0], o.fs[2]...), o.fs[3]...)
+		r.known.came(i, d.b, o.gaveAt)
 	}
-	if c := &k.list[i]; len(c.out) == len(o.fs[2])+len(o.fs[3]) && string(c.out[:len(o.fs[2])]) == string(o.fs[2]) && string(c.out[len(o.fs[2]):]) == string(o.fs[3]) {
-		c.gaveAt = o.gaveAt
-		return
-	}
-	k.came(i, append(append([]byte(nil), o.fs[2]...), o.fs[3]...), o.gaveAt)
 }

@@ -127,7 +127,7 @@ func (r *Run) receive(v *receive) (value.Raw, error) {
 		if !isText(o.fs[0], "rt."+v.call) || !isText(o.fs[1], v.topic) {
 			return nil, r.mismatch(rec, v.describe(), nil)
 		}
-		r.heard(kindBegun, &o)
+		r.hearCall(kindBegun, &o)
 		began, begun = rec.Time, true
 		r.taken(rec)
 		if r.replay.active() {
@@ -234,7 +234,7 @@ func (r *Run) replayReceive(v *receive) (value.Raw, error) {
 	if fs := o.fs; !isText(fs[0], v.call) || !isText(fs[1], v.topic) || !isText(fs[2], v.state) {
 		return nil, r.mismatch(rec, v.describe(), nil)
 	}
-	r.heard(kindReceived, &o)
+	r.hearCall(kindReceived, &o)
 	r.taken(rec)
 	return slices.Clone(o.fs[3]), nil
 }
