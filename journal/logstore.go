@@ -1,15 +1,12 @@
 package journal
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"go.etcd.io/bbolt"
 
 	"holdfast/journal/disk"
 	"holdfast/journal/wal"
@@ -68,13 +65,6 @@ type logStore struct {
 	readers   sync.WaitGroup // of files that were exchanged
 }
 
-// written returns how many bytes of pages were written to the file.
-func (s *logStore) written() int64 {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.stats.pages.Load() + s.under.pageBytes(s.stats.commits.Load())
-}
-
 type logCounters struct {
 	frames, frameBytes   atomic.Int64
 	commits, checkpoints atomic.Int64 // commits of the file, and how many times an overlay went there
@@ -83,85 +73,6 @@ type logCounters struct {
 
 // keySequence is an entry of both files: which frames are in it.
 const keySequence = "!seq"
-
-// newLogStore puts a log in front of a file which has all frames up to has.
-func newLogStore(under *boltStore, l *wal.Log, has uint64, log *slog.Logger, failed func(error), eased func()) *logStore {
-	s := &logStore{log: log, failed: failed, eased: eased, begun: make(chan struct{}, 1),
-		quit: make(chan struct{}), stop: make(chan struct{}), done: make(chan struct{}),
-		wal: l, under: under, filling: newOverlay(), metas: [2]uint64{has, 0}}
-	s.settled.L = &s.mu
-	return s
-}
-
-// replay takes a frame that the log had at open.
-func (s *logStore) replay(body []byte) error {
-	if !readFrame(body, s.filling.apply) {
-		return errDamaged
-	}
-	return nil
-}
-
-// absorb carries down all that was replayed, before the work begins. The file
-// then has every number up to seq, also those of frames that are lost.
-func (s *logStore) absorb(seq uint64) error {
-	if err := s.checkpoint(s.filling, seq); err != nil {
-		return err
-	}
-	s.filling = newOverlay()
-	return nil
-}
-
-// level makes the log end at the highest number that is known, serial or the one
-// after it, which it returns: a log that ends before what the other files have
-// seen is taken for an older one. A frame without operations stands for numbers
-// that no frame has; one that others do not follow without a gap goes after a
-// checkpoint. Before start only.
-func (s *logStore) level(serial uint64) (uint64, error) {
-	top := s.wal.Seq()
-	if serial <= top {
-		return top, nil
-	}
-	if serial > max(top, s.metas[0])+1 || !s.wal.Fits(0) {
-		for range s.metas { // so that any segment may be overwritten
-			if err := s.absorb(serial); err != nil {
-				return 0, err
-			}
-		}
-		if !s.wal.Fits(0) {
-			s.wal.Rotate()
-		}
-	}
-	if serial == s.metas[0] {
-		serial++
-	}
-	s.wal.Skip(serial - 1)
-	return serial, s.append(nil)
-}
-
-// overlayMemory is how many times the length of a segment an overlay may take of
-// memory. Entries take some twice of it for records of usual length, and each
-// checkpoint writes the last page of each run once more, so that a segment should
-// be full before.
-const overlayMemory = 3
-
-// start begins to work. Bodies longer than long go straight into the file. What
-// was replayed is carried down at once: else its segments would come to be in
-// use, one after the other, over several starts, and the one at work would have
-// none to be followed by.
-func (s *logStore) start(long int) {
-	s.mu.Lock()
-	s.memory, s.long = overlayMemory*s.wal.MaxBody(), long
-	s.nextTop = s.wal.NextTop()
-	s.seq.Store(s.wal.Seq())
-	s.room.Store(s.wal.Room())
-	s.busy.Store(s.nextTop > s.metas[1])
-	if !s.filling.empty() {
-		s.seal()
-	}
-	s.started = true
-	s.mu.Unlock()
-	go s.checkpoints()
-}
 
 // Commit implements store.
 func (s *logStore) Commit(ops []op) error {
@@ -255,13 +166,6 @@ func (s *logStore) seal() {
 	s.kick()
 }
 
-func (s *logStore) kick() {
-	select {
-	case s.begun <- struct{}{}:
-	default:
-	}
-}
-
 // lower carries down all that is in the log; it returns early if there is no
 // room for it. The caller holds commit.
 func (s *logStore) lower() error {
@@ -329,35 +233,6 @@ func (s *logStore) without(seq uint64) bool {
 	return err == nil && has < seq
 }
 
-// down commits ops to the file as one, and that it has all frames up to seq.
-func (s *logStore) down(ops []op, seq uint64) error {
-	if err := s.under.Commit(append(ops, sequenceEntry(seq, seq))); err != nil {
-		return err
-	}
-	s.stats.commits.Add(1)
-	s.mu.Lock()
-	s.metas[0], s.metas[1] = seq, s.metas[0]
-	s.mu.Unlock()
-	return nil
-}
-
-// settle says that what could be carried down has been.
-func (s *logStore) settle(o *overlay) {
-	s.mu.Lock()
-	if s.sealed == o {
-		s.sealed = nil
-	}
-	if s.tight != nil {
-		s.log.Info("the journal has room again")
-	}
-	s.tight = nil
-	s.pressed.Store(s.jam != nil)
-	s.busy.Store(s.sealed != nil || s.nextTop > s.metas[1])
-	s.settled.Broadcast()
-	s.mu.Unlock()
-	s.eased()
-}
-
 // setJam notes why the log cannot be written; nil: it can.
 func (s *logStore) setJam(err error) {
 	s.mu.Lock()
@@ -396,158 +271,6 @@ func (s *logStore) noRoom() error {
 		return s.jam
 	}
 	return s.tight
-}
-
-// press notes that there is no room below.
-func (s *logStore) press(err error) {
-	s.mu.Lock()
-	first := s.tight == nil
-	s.tight = err
-	s.pressed.Store(true)
-	s.settled.Broadcast()
-	s.mu.Unlock()
-	if first {
-		s.log.Error("the journal has no room: what is recorded gathers in its log", "error", err)
-	}
-	s.eased() // who waited for a checkpoint has an answer
-}
-
-// Get implements store.
-func (s *logStore) Get(key []byte) (value []byte, err error) {
-	s.mu.RLock()
-	for _, o := range []*overlay{s.filling, s.sealed} {
-		if o == nil {
-			continue
-		}
-		if value, known := o.get(key); known {
-			s.mu.RUnlock()
-			return bytes.Clone(value), nil
-		}
-	}
-	// The transaction begins under the lock: else a checkpoint could end
-	// between the two, and the entry would be in neither.
-	r, err := s.under.begin()
-	s.mu.RUnlock()
-	if err != nil {
-		return nil, err
-	}
-	err = r.read(func(b *bbolt.Bucket) { value = bytes.Clone(b.Get(key)) })
-	return value, err
-}
-
-// Scan implements store.
-func (s *logStore) Scan(from, to []byte, f func(key, value []byte) bool) error {
-	s.mu.Lock()
-	upper := s.filling.view(from, to, false)
-	var lower view
-	if s.sealed != nil {
-		lower = s.sealed.view(from, to, true)
-	}
-	r, err := s.under.begin()
-	s.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	return r.read(func(b *bbolt.Bucket) { merge(&upper, &lower, b.Cursor(), from, to, f) })
-}
-
-// checkpoints carries sealed overlays down, until stop.
-func (s *logStore) checkpoints() {
-	defer close(s.done)
-	wait := firstRetry
-	for {
-		var again <-chan time.Time
-		switch carried, err := s.work(); {
-		case err == nil && carried:
-			wait = firstRetry
-		case err == nil:
-		case noRoom(err):
-			s.press(err)
-			again = time.After(wait)
-			wait = min(2*wait, lastRetry)
-		default:
-			s.fail(err)
-			return
-		}
-		select {
-		case <-s.begun:
-		case <-again:
-		case <-s.stop:
-			return
-		}
-	}
-}
-
-// work carries down what is sealed. Where one of the file's metas is far behind,
-// as after open, the next segment of the log waits for it.
-func (s *logStore) work() (carried bool, err error) {
-	s.mu.Lock()
-	o, upTo, behind := s.sealed, s.upTo, s.nextTop > s.metas[1]
-	tight, refused := s.tight, s.refused
-	s.refused = false
-	s.mu.Unlock()
-	switch {
-	case o != nil || behind:
-	case tight == nil:
-		return false, nil
-	case refused:
-		return false, tight // only who was refused can find out whether there is room; not at once
-	}
-	if o != nil {
-		if err := s.checkpoint(o, upTo); err != nil {
-			return false, err
-		}
-		s.stats.checkpoints.Add(1)
-		if err := s.tighten(); err != nil {
-			return false, err
-		}
-	}
-	s.mu.RLock()
-	has, behind := s.metas[0], s.nextTop > s.metas[1] && s.nextTop <= s.metas[0]
-	s.mu.RUnlock()
-	if behind {
-		if err := s.down(nil, has); err != nil {
-			return false, err
-		}
-	}
-	s.settle(o)
-	return o != nil, nil
-}
-
-// How long to wait before trying again where there was no room.
-const (
-	firstRetry = 250 * time.Millisecond
-	lastRetry  = 5 * time.Second
-)
-
-// downOps and downBytes bound one transaction of a checkpoint.
-const (
-	downOps   = 16 << 10
-	downBytes = 2 << 20
-)
-
-// checkpoint carries o down. It may be done in part and be begun again: the
-// frames that it came from are gone through again then, in order.
-func (s *logStore) checkpoint(o *overlay, upTo uint64) error {
-	ops := o.operations()
-	for {
-		n, size := 0, 0
-		for n < len(ops) && n < downOps && size < downBytes {
-			size += len(ops[n].key) + len(ops[n].value)
-			n++
-		}
-		if n == len(ops) {
-			break
-		}
-		s.mu.RLock()
-		has := s.metas[0]
-		s.mu.RUnlock()
-		if err := s.down(ops[:n:n], has); err != nil {
-			return err
-		}
-		ops = ops[n:]
-	}
-	return s.down(ops, upTo)
 }
 
 // hurry ends every wait for room: what waits is not recorded.
