@@ -181,6 +181,9 @@ func (s *salvaged) fill(f *os.File, found *wal.Found, mend func(s *salvaged) err
 			}
 		})
 	}
+	if found != nil && in.free == nil && !in.rootless {
+		s.astray(in)
+	}
 	sequence := in.sequence
 	if found != nil {
 		if s.frames(found, sequence) {
@@ -198,6 +201,22 @@ func (s *salvaged) fill(f *os.File, found *wal.Found, mend func(s *salvaged) err
 	}
 	err = mend(s)
 	return filled{serial: in.highest, sequence: sequence}, err
+}
+
+// astray finds what a tree that leads to an old page in place of a newer one does
+// not show, where no list of free pages tells. Records of a live run are replaced,
+// and never removed: one that lies on any page and is newer than what the tree
+// has of it, or missing there, is lost to the tree.
+func (s *salvaged) astray(in *inspection) {
+	in.sweep(true, func(e element, serial uint64) {
+		run, part, ok := splitRunKey(e.key)
+		if !ok || part != partRecord || serial > in.sequence {
+			return // what is newer is of a commit that did not come to its end
+		}
+		if _, lives := s.serials[string(appendPart(nil, run, partHeader))]; lives && s.take(e, serial) {
+			s.old[string(e.key)] = struct{}{}
+		}
+	})
 }
 
 // frames goes once more through the frames of the log, also through those that

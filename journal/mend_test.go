@@ -265,6 +265,9 @@ func TestBranchToAnOldPage(t *testing.T) {
 				damaged := bytes.Clone(whole)
 				le.PutUint64(damaged[id*pageSize+pageHeaderLen+i*elementLen+8:], uint64(old))
 				reachesOldPage(t, dir, damaged)
+				// And when the list of free pages cannot tell.
+				damaged[in.meta.freelist*pageSize+8] ^= 0xff
+				reachesOldPage(t, dir, damaged)
 			}
 		}
 	}
