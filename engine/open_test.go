@@ -11,28 +11,27 @@ import (
 
 // lane is a run's record in which each kind of reference has something to lead to.
 func lane(t testing.TB) []journal.Record {
-	full := func(kind journal.Kind, vs ...any) []byte { return fields(nil, vs...) }
 	a, err := value.Encode(value.NewMap("path", "tank.level"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return []journal.Record{
-		{Seq: 0, Kind: kindDone, Data: full(kindDone, "tags.read", a, nil, 20.5, 1, false, 7)},
-		{Seq: 1, Kind: kindBegun, Data: full(kindBegun, "tags.write", a, true)},
-		{Seq: 1, Kind: kindDone, Data: full(kindDone, nil, nil, nil, "accepted")},
-		{Seq: 2, Kind: kindReceived, Data: full(kindReceived, "recv", "x", "")},
-		{Seq: 3, Kind: kindEvent, Data: full(kindEvent, "key", 1)},
-		{Seq: 4, Kind: kindDone, Data: full(kindDone, 0, 0)},
-		{Seq: 5, Kind: kindBegun, Data: full(kindBegun, 1, nil, true)},
-		{Seq: 5, Kind: kindDone, Data: full(kindDone, nil, 1)},
-		{Seq: 6, Kind: kindReceived, Data: full(kindReceived, 2)},
+		{Seq: 0, Kind: kindDone, Data: fields(nil, "tags.read", a, nil, 20.5, 1, false, 7)},
+		{Seq: 1, Kind: kindBegun, Data: fields(nil, "tags.write", a, true)},
+		{Seq: 1, Kind: kindDone, Data: fields(nil, nil, nil, nil, "accepted")},
+		{Seq: 2, Kind: kindReceived, Data: fields(nil, "recv", "x", "")},
+		{Seq: 3, Kind: kindEvent, Data: fields(nil, "key", 1)},
+		{Seq: 4, Kind: kindDone, Data: fields(nil, 0, 0)},
+		{Seq: 5, Kind: kindBegun, Data: fields(nil, 1, nil, true)},
+		{Seq: 5, Kind: kindDone, Data: fields(nil, nil, 1)},
+		{Seq: 6, Kind: kindReceived, Data: fields(nil, 2)},
 		{Seq: 7, Kind: kindDone},
-		{Seq: laneNotes, Kind: kindNote, Data: full(kindNote, "started")},
-		{Seq: laneSafe, Kind: kindDone, Data: full(kindDone, 0)},
+		{Seq: laneNotes, Kind: kindNote, Data: fields(nil, "started")},
+		{Seq: laneSafe, Kind: kindDone, Data: fields(nil, 0)},
 	}
 }
 
-// show is an opened record as text.
+// showOpened is an opened record as text.
 func showOpened(o opened, err error) string {
 	if err != nil {
 		return err.Error()
