@@ -220,3 +220,31 @@ func TestDamagedReferenceIsHeld(t *testing.T) {
 		})
 	}
 }
+
+// A run that was brought back goes on referring to what its earlier lives have in full.
+func TestRevivedRunRefers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		still := func() (any, error) { return line(20.5, time.Unix(1_800_000_000, 0)), nil }
+		wf := polling(100, true, still, still)
+		b := boot(t, dir, engine.Config{}, journal.Options{}, wf)
+		id := b.start(engine.StartRequest{Workflow: "polling"})
+		for range 3 {
+			time.Sleep(20 * time.Second)
+			b.shutdown()
+			b = boot(t, dir, engine.Config{}, journal.Options{}, wf)
+		}
+		defer func() { b.shutdown() }()
+		longResult(b, id)
+		full := 0
+		for _, rec := range b.record(id).Records {
+			if rec.Seq < 1<<30 && len(rec.Data) > 12 {
+				full++
+			}
+		}
+		if full != 4 { // the wait, two reads, the receive
+			t.Errorf("%d records hold something in full, 4 are wanted", full)
+		}
+	})
+}
