@@ -100,8 +100,9 @@ func TestReferencesAreReplayed(t *testing.T) {
 			dir := t.TempDir()
 			b := boot(t, dir, engine.Config{}, journal.Options{}, wf)
 			id := b.start(engine.StartRequest{Workflow: "babble"})
+			pause := rand.New(rand.NewPCG(seed, 4))
 			for range 4 {
-				time.Sleep(time.Duration(rnd.IntN(20)) * time.Minute) // of the bubble's clock
+				time.Sleep(time.Duration(pause.IntN(20)) * time.Minute) // of the bubble's clock
 				synctest.Wait()
 				b.shutdown()
 				all = all[:0] // an interrupted question is asked again

@@ -143,7 +143,7 @@ func (s *logStore) rotate(n int) error {
 		if s.wal.Fits(n) {
 			return nil
 		}
-		if s.ending {
+		if s.ending && s.tight != nil {
 			return ErrClosed
 		}
 		s.settled.Wait()

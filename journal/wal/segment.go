@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -118,9 +119,19 @@ func readSegment(d disk.Folder, i int) (disk.File, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := io.ReadAll(io.NewSectionReader(f, 0, 1<<40))
+	// As long as it says, and a byte more, should it be longer.
+	head := make([]byte, Page)
+	n, err := f.ReadAt(head, 0)
+	length := int64(2 * Page)
+	if _, _, size, ok := parseSegmentHead(head[:n]); ok && size <= 1<<30 {
+		length = size + 1
+	}
+	b := bytes.NewBuffer(make([]byte, 0, length+bytes.MinRead))
+	if err == nil || errors.Is(err, io.EOF) {
+		_, err = b.ReadFrom(io.NewSectionReader(f, 0, 1<<40))
+	}
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("cannot read %s: %w", Name(i), err), f.Close())
 	}
-	return f, b, nil
+	return f, b.Bytes(), nil
 }
