@@ -45,7 +45,7 @@ func snapshot(t *testing.T, dir string) map[string][]byte {
 
 // makeCasualties has one writer work, one group a frame, so that only the last
 // group is in the last frame, and returns the files before and after the close.
-func makeCasualties(t *testing.T) (died, closed *casualty) {
+func makeCasualties(t *testing.T, rounds int) (died, closed *casualty) {
 	t.Helper()
 	dir := memoryDir(t)
 	j := openIn(t, dir, Options{})
@@ -62,7 +62,6 @@ func makeCasualties(t *testing.T) (died, closed *casualty) {
 	others := &scribe{rng: rand.New(rand.NewPCG(8, 9)), writer: 1, newRun: j.NextRun}
 	w := j.Writer()
 	died = &casualty{annals: a}
-	const rounds = 160
 	for i := range rounds {
 		by := s
 		if i%2 == 1 {
@@ -322,7 +321,7 @@ func (c *casualty) judge(dir string, tail int, seen *tally) error {
 // log that is needed: opening ends, and what is given as whole is the truth.
 func TestLogDamage(t *testing.T) {
 	t.Parallel()
-	died, closed := makeCasualties(t)
+	died, closed := makeCasualties(t, 160)
 	cases := max(50/fewer, 5)
 	if s := os.Getenv(damageVariable); s != "" {
 		n, err := strconv.Atoi(s)

@@ -91,7 +91,10 @@ func (f *stoppingFile) Sync() error { return f.s.do(f.File.Sync) }
 // closing, loses nothing, and hides no loss.
 func TestStopAtEachOperation(t *testing.T) {
 	t.Parallel()
-	died, closed := makeCasualties(t)
+	died, closed := makeCasualties(t, 160)
+	// Of this one only the last segment knows the last frames, and the history was
+	// written before them.
+	alone, _ := makeCasualties(t, 176)
 	tail := func(files map[string][]byte, harm func(name string)) { // the segment with the last frame
 		var l wal.Identity
 		m, _ := parseMarker(string(files[markerName]))
@@ -126,6 +129,12 @@ func TestStopAtEachOperation(t *testing.T) {
 		}},
 		{"many pages of journal.db", died, func(files map[string][]byte) {
 			clear(files[liveName][2*pageSize : 30*pageSize])
+		}},
+		{"last segment alone removed", alone, func(files map[string][]byte) {
+			tail(files, func(name string) { delete(files, name) })
+		}},
+		{"last segment alone cut off", alone, func(files map[string][]byte) {
+			tail(files, func(name string) { files[name] = files[name][:wal.Page+100] })
 		}},
 		{"last segment removed", died, func(files map[string][]byte) {
 			tail(files, func(name string) { delete(files, name) })

@@ -52,6 +52,37 @@ func TestHistoryInUse(t *testing.T) {
 	}
 }
 
+// A live file that is sound, and does not say which frames it has, is mended: it
+// may be an old one. It has all it should have here; the log tells.
+func TestLiveFileWithoutItsEntries(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{keySequence, keyIdentity, keyFormat} {
+		j := open(t, Options{})
+		commit(t, j, begin(1, "a"), record(1, 1, "x"))
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s, err := openBolt(j.path(liveName), false, 0)
+		if err == nil {
+			err = errors.Join(s.Commit([]op{{opRemove, []byte(key), nil}}), s.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Open(j.dir, Options{})
+		if err != nil {
+			t.Fatalf("without %s: %v", key, err)
+		}
+		if r := again.Report(); r.Clean || len(r.Damaged) != 1 || r.Damaged[0].Run != 1 || len(load(t, again, 1).Records) != 1 {
+			t.Errorf("without %s: report %+v", key, r)
+		}
+		commit(t, again, Change{Run: 1, LossNoted: true})
+		if err := again.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // fullMarker has no room for a marker but the first.
 type fullMarker struct {
 	disk.Folder
