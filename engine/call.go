@@ -172,7 +172,7 @@ func (w *work) begin(effect bool) error {
 	d.set(kindBegun, w.call.Name, w.call.Args, effect, w.attempt, prepared)
 	r.recs[0] = journal.Record{Seq: w.seq, Kind: kindBegun, Time: w.began, Data: r.shorten(d, w.seq)}
 	r.tail.live = false
-	c := journal.Change{Records: r.recs[:1], Essential: w.seq&laneSafe != 0}
+	c := journal.Change{Records: r.recs[:1], Again: w.begun, Essential: w.seq&laneSafe != 0}
 	switch {
 	case effect:
 		// Without waiting for room: what was prepared would grow old meanwhile.

@@ -36,7 +36,7 @@ func (r *Run) info() RunInfo {
 func (e *Engine) Show(ctx context.Context, id string) (RunInfo, error) {
 	if r := e.live(id); r != nil {
 		out := r.info()
-		if err := e.journal.Sync(); err != nil {
+		if err := e.journal.SyncRun(r.num); err != nil {
 			return out, nil // a journal that has failed is said in Health; the run is still to be seen
 		}
 		return out, nil

@@ -33,7 +33,8 @@ type Run struct {
 	draft       draft
 	fatal       error // the first fatal error; every later call returns it
 	buf         []byte
-	recs        [2]journal.Record
+	recs        [1]journal.Record
+	counts      [1]journal.Count
 	resumed     bool // brought back by Recover
 	safeWritten bool
 	endNoted    *endState // found in the record: the program has ended before

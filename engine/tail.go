@@ -55,8 +55,9 @@ func (r *Run) tailNow(essential bool) error {
 	if !r.tail.dirty {
 		return nil
 	}
-	r.recs[1] = r.tail.rec
-	err := r.log.Append(journal.Change{Run: r.num, Records: r.recs[1:2], Essential: essential}, journal.Later)
+	rec := &r.tail.rec
+	r.counts[0] = journal.Count{Seq: rec.Seq, Kind: rec.Kind, Count: rec.Count}
+	err := r.log.Append(journal.Change{Run: r.num, Counts: r.counts[:], Essential: essential}, journal.Later)
 	r.tail.dirty = err != nil
 	return err
 }

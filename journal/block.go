@@ -170,18 +170,18 @@ func appendHeads(b []byte, runs []head) []byte {
 	return b
 }
 
-// body writes the record and the mailbox of one run, from the entries of the
-// live file as they are.
+// body writes the record and the mailbox of one run.
 type body struct {
 	seq      uint64
 	messages bool
+	payload  []byte // of the record at work
 }
 
-func (w *body) appendRecord(b, key, payload []byte) []byte {
-	seq := uint64(binary.BigEndian.Uint32(key[runKeyLen:]))
-	b = binary.AppendUvarint(b, seq-w.seq+1)
-	w.seq = seq
-	return appendBytes(append(b, key[recordKeyLen-1]), payload)
+func (w *body) appendRecord(b []byte, r *Record) []byte {
+	b = binary.AppendUvarint(b, uint64(r.Seq)-w.seq+1)
+	w.seq = uint64(r.Seq)
+	w.payload = appendRecord(w.payload[:0], r)
+	return appendBytes(append(b, byte(r.Kind)), w.payload)
 }
 
 func (w *body) appendMessage(b, key, payload []byte) []byte {

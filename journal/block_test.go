@@ -115,7 +115,7 @@ type body2 struct {
 }
 
 func (w *body2) record(r *Record) {
-	w.b = w.appendRecord(w.b, appendRecordKey(nil, 1, r.Seq, r.Kind), appendRecord(nil, r))
+	w.b = w.appendRecord(w.b, r)
 }
 
 func (w *body2) message(m *Message) {

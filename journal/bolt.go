@@ -42,6 +42,7 @@ type boltStore struct {
 	db     *bbolt.DB
 	file   *os.File    // what db has open
 	name   string      // of the file, for messages
+	sum    uint64      // see keySum; who commits owns it
 	broken atomic.Bool // bbolt has panicked, and may hold its locks for ever
 
 	before     func(ops []op) error                         // tests: called before each commit; its error is that of the commit
@@ -92,6 +93,10 @@ func openBolt(path string, create bool, maxSize int64) (s *boltStore, err error)
 			return nil, errors.Join(fmt.Errorf("cannot create %s: %w", path, err), s.Close())
 		}
 	}
+	err = s.view(func(b *bbolt.Bucket) { s.sum, err = sumOf(b.Get([]byte(keySum))) })
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot read %s: %w", path, err), s.Close())
+	}
 	return s, nil
 }
 
@@ -132,7 +137,8 @@ func (s *boltStore) Commit(ops []op) error {
 }
 
 func (s *boltStore) update(ops []op) error {
-	return s.guard(func() error {
+	sum := s.sum
+	err := s.guard(func() error {
 		return s.db.Update(func(tx *bbolt.Tx) error {
 			b := tx.Bucket([]byte(bucketName))
 			if b == nil {
@@ -140,29 +146,47 @@ func (s *boltStore) update(ops []op) error {
 			}
 			b.FillPercent = fillPercent
 			for _, o := range ops {
-				if err := apply(b, o); err != nil {
+				if string(o.key) == keySum { // of another file
+					continue
+				}
+				if err := apply(b, o, &sum); err != nil {
 					return err
 				}
 			}
-			return nil
+			return putSum(b, sum)
 		})
 	})
+	if err == nil {
+		s.sum = sum
+	}
+	return err
 }
 
 // apply carries out one operation. A cursor is set anew after each removal: one
 // that goes on after it would skip the entry behind. It is set to where it was,
 // so that it does not pass again through all that has become empty before.
-func apply(b *bbolt.Bucket, o op) error {
+// Into sum goes what comes, and out of it what goes.
+func apply(b *bbolt.Bucket, o op, sum *uint64) error {
+	c := b.Cursor()
+	k, v := c.Seek(o.key)
 	switch o.kind {
 	case opPut:
+		if bytes.Equal(k, o.key) {
+			*sum -= summand(v)
+		}
+		*sum += summand(o.value)
 		return b.Put(o.key, o.value)
 	case opRemove:
-		return b.Delete(o.key)
+		if !bytes.Equal(k, o.key) {
+			return nil
+		}
+		*sum -= summand(v)
+		return c.Delete()
 	}
-	c := b.Cursor()
 	var at []byte
-	for k, _ := c.Seek(o.key); k != nil && bytes.Compare(k, o.value) < 0; k, _ = c.Seek(at) {
+	for ; k != nil && bytes.Compare(k, o.value) < 0; k, v = c.Seek(at) {
 		at = append(at[:0], k...)
+		*sum -= summand(v)
 		if err := c.Delete(); err != nil {
 			return err
 		}

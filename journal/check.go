@@ -201,7 +201,7 @@ func (c *checker) liveEntry(key, payload []byte) error {
 		h, err = decodeHeader(run, payload)
 		r.header, r.id = true, h.ID
 	case partRecord:
-		_, err = decodeRecord(key, payload)
+		_, err = decodeRecords(nil, 1<<32-1, key, payload)
 		r.other = true
 	case partMessage:
 		_, err = decodeMessage(key, payload)

@@ -89,13 +89,21 @@ func (d *decoder) uvarint() uint64 {
 	return v
 }
 
-func (d *decoder) time() time.Time {
+func (d *decoder) varint() int64 {
 	v, n := binary.Varint(d.b)
 	if n <= 0 {
 		d.bad, d.b = true, nil
-		return time.Time{}
+		return 0
 	}
 	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) time() time.Time {
+	v := d.varint()
+	if d.bad {
+		return time.Time{}
+	}
 	return time.UnixMilli(v).UTC()
 }
 
@@ -164,7 +172,7 @@ func decodeRecord(key, payload []byte) (Record, error) {
 	d := decoder{b: payload}
 	r := Record{
 		Seq:   binary.BigEndian.Uint32(key[runKeyLen:]),
-		Kind:  Kind(key[recordKeyLen-1]),
+		Kind:  Kind(key[recordKeyLen-1]) &^ aloneBit,
 		Count: d.uint32(),
 	}
 	r.Time = d.time()
@@ -205,7 +213,7 @@ func (c *Change) check() error {
 			return fmt.Errorf("cannot keep entry %q of table %s: it is longer than %d bytes", e.Key, e.Table, maxData)
 		}
 	}
-	ofRun := c.Start != nil || c.Records != nil || c.Inbox != nil || c.Taken != nil || c.End != nil || c.Amend != nil || c.Drop != 0 || c.LossNoted
+	ofRun := c.Start != nil || c.Records != nil || c.Counts != nil || c.Inbox != nil || c.Taken != nil || c.End != nil || c.Amend != nil || c.Drop != 0 || c.LossNoted
 	switch h := c.Start; {
 	case c.Run == 0 && !ofRun && len(c.State) > 0:
 	case c.Run == 0:
@@ -224,8 +232,16 @@ func (c *Change) check() error {
 		return fmt.Errorf("cannot append a change of run %d: header or summary is longer than %d bytes", c.Run, maxData)
 	}
 	for i := range c.Records {
-		if big(c.Records[i].Data) {
-			return fmt.Errorf("cannot append record %d of run %d: it is longer than %d bytes", c.Records[i].Seq, c.Run, maxData)
+		switch r := &c.Records[i]; {
+		case big(r.Data):
+			return fmt.Errorf("cannot append record %d of run %d: it is longer than %d bytes", r.Seq, c.Run, maxData)
+		case r.Kind >= kindEnd:
+			return fmt.Errorf("cannot append record %d of run %d: its kind is %d, allowed are 0 to %d", r.Seq, c.Run, r.Kind, kindEnd-1)
+		}
+	}
+	for _, n := range c.Counts {
+		if n.Kind >= kindEnd {
+			return fmt.Errorf("cannot count record %d of run %d: its kind is %d, allowed are 0 to %d", n.Seq, c.Run, n.Kind, kindEnd-1)
 		}
 	}
 	for _, term := range c.Terms {

@@ -30,7 +30,7 @@ func decodeAny(key, value []byte) (any, error) {
 	case part == partHeader:
 		return decodeHeader(run, payload)
 	case part == partRecord:
-		return decodeRecord(key, payload)
+		return decodeRecords(nil, 0, key, payload)
 	case part == partMessage:
 		return decodeMessage(key, payload)
 	case part == partEnd:
@@ -46,6 +46,7 @@ func FuzzCodec(f *testing.F) {
 	f.Add(uint64(1<<64-1), uint32(1<<32-1), byte(255), uint32(0), int64(-62135596800000), []byte{}, uint64(0), "ä", uint(77))
 	f.Fuzz(func(t *testing.T, run uint64, seq uint32, kind byte, count uint32, ms int64, data []byte, number uint64, id string, bit uint) {
 		ms %= 1 << 48
+		kind %= kindEnd
 		if len(data) == 0 {
 			data = nil
 		}

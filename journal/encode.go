@@ -86,11 +86,13 @@ func (e *encoder) change(c *Change, amend uint64) {
 		e.removeRange(appendRecordKey(nil, c.Run, 0, 0), appendRecordKey(nil, c.Run, c.Drop, 0))
 	}
 	for i := range c.Records {
-		r := &c.Records[i]
+		e.record(c.Run, &c.Records[i])
+	}
+	for _, n := range c.Counts {
 		e.key()
-		e.buf = appendRecordKey(e.buf, c.Run, r.Seq, r.Kind)
+		e.buf = appendRecordKey(e.buf, c.Run, n.Seq, n.Kind|countBits)
 		e.value()
-		e.buf = appendRecord(e.buf, r)
+		e.buf = binary.AppendUvarint(e.buf, uint64(n.Count))
 		e.put()
 	}
 	for i := range c.Inbox {
@@ -132,4 +134,13 @@ func (e *encoder) change(c *Change, amend uint64) {
 		e.buf = append(e.buf, c.Amend...)
 		e.put()
 	}
+}
+
+// record puts a record on its own.
+func (e *encoder) record(run uint64, r *Record) {
+	e.key()
+	e.buf = appendRecordKey(e.buf, run, r.Seq, r.Kind|aloneBit)
+	e.value()
+	e.buf = appendRecord(e.buf, r)
+	e.put()
 }

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -41,9 +42,10 @@ type found struct {
 	any         bool
 	keys        [][]byte // of replaced summaries and damage
 	body        body
-	plain       []byte // of its record and mailbox, what is not compressed yet
-	size        uint64 // of what is
-	long        bool   // it has a batch of its own, which has begun
+	records     []Record // read, and not in plain yet: one may still come that stands in place of one of them
+	plain       []byte   // of its record and mailbox, what is not compressed yet
+	size        uint64   // of what is
+	long        bool     // it has a batch of its own, which has begun
 }
 
 // begin takes up the newest batch while it is small, so that runs that end one
@@ -190,11 +192,15 @@ func (f *found) add(key, value []byte) error {
 		return fmt.Errorf("%s: %w", describe(key), errDamaged)
 	}
 	f.any = true
+	if part != partRecord {
+		f.settle(nil)
+	}
 	switch part {
 	case partHeader:
 		f.header = notNil(payload)
 	case partRecord:
-		f.plain = f.body.appendRecord(f.plain, key, payload)
+		f.settle(key)
+		f.records, err = decodeRecords(f.records, 0, key, payload)
 	case partMessage:
 		f.plain = f.body.appendMessage(f.plain, key, payload)
 	case partEnd:
@@ -205,7 +211,23 @@ func (f *found) add(key, value []byte) error {
 	default:
 		f.keys = append(f.keys, bytes.Clone(key))
 	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", describe(key), err)
+	}
 	return nil
+}
+
+// settle puts the records into plain that lie before the places of an entry, all
+// of them before nil: nothing stands in their place any more.
+func (f *found) settle(key []byte) {
+	end := len(f.records)
+	if key != nil {
+		end, _ = findRecord(f.records, binary.BigEndian.Uint32(key[runKeyLen:]), 0)
+	}
+	for i := range f.records[:end] {
+		f.plain = f.body.appendRecord(f.plain, &f.records[i])
+	}
+	f.records = slices.Delete(f.records, 0, end)
 }
 
 // spill compresses what was read so far of a long run, into a batch of its own.
@@ -237,6 +259,7 @@ func (g *gatherer) spill(f *found) (bad, err error) {
 
 // take adds a run that was read to its end.
 func (g *gatherer) take(run uint64, f *found) error {
+	f.settle(nil)
 	end, err := decodeEnd(f.end)
 	if err != nil {
 		return err

@@ -42,6 +42,8 @@ type inspection struct {
 	sequenced   bool     // it says so
 	highest     uint64   // serial
 	entries     int
+	sum         uint64 // of the entries
+	said        uint64 // what the file says that it is
 
 	met    []bool // pages that the tree leads to
 	free   []bool // pages listed as free; nil: the list is damaged
@@ -116,6 +118,7 @@ func (in *inspection) follow() {
 		in.lose(nil, nil)
 	}
 	in.compare()
+	in.addUp()
 }
 
 func (in *inspection) fault(format string, args ...any) {
@@ -320,6 +323,11 @@ func (in *inspection) leaf(id uint64, b, from, to []byte) {
 
 func (in *inspection) accept(e element, serial uint64) {
 	in.entries++
+	if string(e.key) == keySum {
+		in.said, _ = sumOf(e.value) // 0 is said to be wrong below
+	} else {
+		in.sum += summand(e.value)
+	}
 	in.note(e, serial)
 	in.tell(e)
 	in.visit(e.key, e.value)

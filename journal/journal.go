@@ -108,7 +108,8 @@ type Journal struct {
 	liveFile *boltStore // below it, as it was opened
 	history  *history
 
-	q *queue
+	q         *queue
+	gathering gathering
 	// Who has the turn to commit owns these.
 	serial  uint64 // of the last commit
 	failure error  // a commit has failed
@@ -147,6 +148,7 @@ func Open(dir string, o Options) (*Journal, error) {
 		flushOps: 1 << 16, flushBytes: 4 << 20,
 		commitOps: 4096, commitBytes: commitBytes,
 	}, j.lead, j.fits)
+	j.gathering.begin(j.come)
 	j.mover = newMover(j, orDefault(o.MoveWithin, 10*time.Second))
 	j.stats.since = time.Now()
 	if err := j.open(); err != nil {
@@ -233,6 +235,7 @@ func (j *Journal) Close() error {
 func (j *Journal) close() error {
 	j.logged.hurry()
 	j.mover.close()
+	_ = j.gathering.end() // why it was not accepted is said below
 	j.q.mu.Lock()
 	j.q.stop(ErrClosed)
 	reason := j.q.err

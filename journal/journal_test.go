@@ -85,7 +85,7 @@ func load(t testing.TB, j *Journal, run uint64) Run {
 func moved(t testing.TB, j *Journal) {
 	t.Helper()
 	for {
-		if n, err := j.mover.state(); err != nil {
+		if n, err := j.mover.state(); err != nil && !j.mover.passing(err) {
 			t.Fatal(err)
 		} else if n == 0 {
 			break
@@ -106,14 +106,14 @@ func TestRoundTrip(t *testing.T) {
 		Change{Run: 1, Records: []Record{
 			{Seq: 2, Kind: 3, Time: epoch.Add(time.Hour), Data: []byte("b")},
 			{Seq: 2, Kind: 1, Count: 7, Time: epoch},
-			{Seq: 1, Kind: 255, Time: epoch.Add(time.Microsecond), Data: make([]byte, 10_000)},
+			{Seq: 1, Kind: 63, Time: epoch.Add(time.Microsecond), Data: make([]byte, 10_000)},
 		}, Inbox: []Message{{Number: 1 << 40, Time: epoch, Data: []byte("m")}, {Number: 2, Time: epoch}}},
 		Change{Run: 1, Records: []Record{{Seq: 2, Kind: 1, Count: 8, Time: epoch, Data: []byte("again")}}, Taken: []uint64{2}},
 	)
 	want := Run{
 		Header: Header{Run: 1, ID: "one", Created: epoch, Data: []byte("header of one")},
 		Records: []Record{
-			{Seq: 1, Kind: 255, Count: 1, Time: epoch, Data: make([]byte, 10_000)},
+			{Seq: 1, Kind: 63, Count: 1, Time: epoch, Data: make([]byte, 10_000)},
 			{Seq: 2, Kind: 1, Count: 8, Time: epoch, Data: []byte("again")},
 			{Seq: 2, Kind: 3, Count: 1, Time: epoch.Add(time.Hour), Data: []byte("b")},
 		},
@@ -341,7 +341,8 @@ func TestClosed(t *testing.T) {
 
 func TestManyWriters(t *testing.T) {
 	t.Parallel()
-	j := open(t, Options{MoveWithin: time.Millisecond})
+	// While one commit is under way, the others gather.
+	j := open(t, Options{MoveWithin: time.Millisecond, BeforeSync: func() { <-time.After(time.Millisecond) }})
 	const writers, steps = 32, 40
 	var wg sync.WaitGroup
 	for range writers {
@@ -364,7 +365,7 @@ func TestManyWriters(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if s := j.Stats(); fewer == 1 && s.Commits >= writers*steps { // the race detector slows writers more than the disk
+	if s := j.Stats(); s.Commits >= writers*steps {
 		t.Errorf("%d commits for %d barriers: they do not share", s.Commits, writers*steps)
 	}
 	j = reopen(t, j, Options{})

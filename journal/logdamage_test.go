@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"holdfast/journal/wal"
 )
 
@@ -370,4 +372,52 @@ func TestLogDamage(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A page that a disk did not write, and left as it was, has sound entries only:
+// of a closed journal nothing but the sum tells.
+func TestStalePage(t *testing.T) {
+	t.Parallel()
+	dir := memoryDir(t)
+	j := openIn(t, dir, Options{MoveWithin: time.Hour})
+	commit(t, j, begin(1, "a"), begin(2, "b"))
+	for i := range 40 {
+		commit(t, j, Change{State: []Entry{{Table: "alarm", Key: "tank", Value: []byte(strconv.Itoa(i))}}})
+		if err := j.logged.flush(); err != nil {
+			t.Fatal(err)
+		}
+		quiet(t, j)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, liveName)
+	s, err := openBolt(path, false, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := s.sum
+	value, err := s.Get(appendStateKey(nil, "alarm", "tank"))
+	if err == nil {
+		older := append(make([]byte, sealLen), "38"...)
+		seal(appendStateKey(nil, "alarm", "tank"), older, readUint64(value[4:])-1)
+		err = s.Commit([]op{{opPut, appendStateKey(nil, "alarm", "tank"), older}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.db.Update(func(tx *bbolt.Tx) error { return putSum(tx.Bucket([]byte(bucketName)), now) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if j, err = Open(dir, Options{MoveWithin: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	if r := j.Report(); r.Clean || len(r.Damaged) != 2 || !strings.Contains(strings.Join(r.Sentences, "\n"), "earlier time") {
+		t.Errorf("%+v", r)
+	}
+	commit(t, j, Change{Run: 1, LossNoted: true}, Change{Run: 2, LossNoted: true})
 }

@@ -19,6 +19,7 @@ type pending struct {
 	ops   int32
 	bytes int32
 	spare bool          // may use what is kept in reserve
+	row   bool          // of what was accepted before
 	done  chan<- answer // not nil: a barrier waits here; it has room for two
 	ended []uint64      // runs of which it has something that belongs to the history
 }
@@ -76,6 +77,7 @@ type queue struct {
 	overdue bool      // what gathers is to be committed when the turn ends
 	idle    sync.Cond // told when nobody has it any more
 	err     error     // why nothing more is accepted
+	refuse  error     // why nothing new is: what has gathered still goes through
 	changes uint64
 
 	timer *time.Timer // bounds how long lazy changes wait; stopped while there are none
@@ -94,6 +96,14 @@ type limits struct {
 	flushBytes  int
 	commitOps   int // of one transaction; one Change is never divided
 	commitBytes int
+}
+
+// within is how long what has an urgency may wait.
+func (l *limits) within(u Urgency) time.Duration {
+	if u == Soon {
+		return l.soon
+	}
+	return l.later
 }
 
 // fit says whether there is room.
@@ -156,6 +166,9 @@ func (q *queue) due() bool {
 func (q *queue) add(e *encoder, p pending, u Urgency, before func(count *uint64) error) (turn bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.refuse != nil && !p.row {
+		return false, q.refuse
+	}
 	for q.err == nil {
 		has := fits
 		if len(e.ops) > 0 {
@@ -175,12 +188,8 @@ func (q *queue) add(e *encoder, p pending, u Urgency, before func(count *uint64)
 	if q.err != nil {
 		return false, q.err
 	}
-	if before != nil {
-		if err := before(&q.changes); err != nil {
-			q.stop(failed(err))
-			q.flushLocked() // what was accepted becomes durable
-			return false, q.err
-		}
+	if err := q.acceptLocked(before); err != nil {
+		return false, err
 	}
 	q.filling.add(e, p)
 	switch {
@@ -195,13 +204,49 @@ func (q *queue) add(e *encoder, p pending, u Urgency, before func(count *uint64)
 		// A timer that is set fires early enough for all that came after it,
 		// except for something more urgent.
 		q.armed = u
-		bound := q.limits.later
-		if u == Soon {
-			bound = q.limits.soon
-		}
-		q.timer.Reset(bound)
+		q.timer.Reset(q.limits.within(u))
 	}
 	return false, nil
+}
+
+// accept counts Changes that gather elsewhere. before is as for add.
+func (q *queue) accept(before func(count *uint64) error) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.err != nil:
+		return q.err
+	case q.refuse != nil:
+		return q.refuse
+	}
+	return q.acceptLocked(before)
+}
+
+func (q *queue) acceptLocked(before func(count *uint64) error) error {
+	if before == nil {
+		return nil
+	}
+	if err := before(&q.changes); err != nil {
+		q.refuse = failed(err)
+	}
+	return q.refuse
+}
+
+// refused ends acceptance if it has been refused, once what was accepted before
+// is in the queue, to become durable.
+func (j *Journal) refused() {
+	j.q.mu.Lock()
+	refuse := j.q.refuse
+	ends := refuse != nil && j.q.err == nil
+	j.q.mu.Unlock()
+	if !ends {
+		return
+	}
+	_ = j.pushAll() // it has been stopped by another then
+	j.q.mu.Lock()
+	defer j.q.mu.Unlock()
+	j.q.stop(refuse)
+	j.q.flushLocked()
 }
 
 // bodyLen bounds what e takes in a frame.

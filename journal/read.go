@@ -8,14 +8,19 @@ import (
 
 // settle makes reads see everything that was appended before. A journal that
 // accepts nothing more still shows what it holds.
-func (j *Journal) settle() error {
-	if j.q.settled() {
+func (j *Journal) settle() error { return j.settled(j.pushAll()) }
+
+// settleRun makes reads of a run see everything that was appended to it before.
+func (j *Journal) settleRun(run uint64) error { return j.settled(j.push(run, nil)) }
+
+func (j *Journal) settled(err error) error {
+	if err == nil && !j.q.settled() {
+		err = j.barrier()
+	}
+	if errors.Is(err, ErrFailed) {
 		return nil
 	}
-	if err := j.Sync(); err != nil && !errors.Is(err, ErrFailed) {
-		return err
-	}
-	return nil
+	return err
 }
 
 // held is what the live file holds of one run.
@@ -23,6 +28,7 @@ type held struct {
 	run     Run
 	header  bool
 	amended []byte // newest replaced summary; nil: none
+	first   uint32 // place of the first record that is asked for
 }
 
 // add takes one entry of the run.
@@ -40,9 +46,7 @@ func (h *held) add(key, value []byte) error {
 		h.header = true
 		h.run.Header, err = decodeHeader(run, payload)
 	case partRecord:
-		var r Record
-		r, err = decodeRecord(key, payload)
-		h.run.Records = append(h.run.Records, r)
+		h.run.Records, err = decodeRecords(h.run.Records, h.first, key, payload)
 	case partMessage:
 		var m Message
 		m, err = decodeMessage(key, payload)
@@ -64,6 +68,7 @@ func (h *held) add(key, value []byte) error {
 // first.
 func (j *Journal) readLive(run uint64, first uint32) (h held, err error) {
 	from, to := runRange(run)
+	h.first = first
 	var bad error
 	take := func(key, value []byte) bool {
 		bad = h.add(key, value)
@@ -71,13 +76,16 @@ func (j *Journal) readLive(run uint64, first uint32) (h held, err error) {
 	}
 	if first > 0 {
 		err = j.live.Scan(from, appendPart(nil, run, partRecord), take)
-		from = appendRecordKey(nil, run, first, 0)
+		from = rowsBefore(run, first)
 	}
 	if err == nil && bad == nil {
 		err = j.live.Scan(from, to, take)
 	}
 	if err = errors.Join(err, bad); err != nil {
 		return held{}, fmt.Errorf("cannot read run %d: %w", run, err)
+	}
+	if at, _ := findRecord(h.run.Records, first, 0); at > 0 {
+		h.run.Records = h.run.Records[at:]
 	}
 	return h, nil
 }
@@ -107,7 +115,7 @@ func (j *Journal) Load(run uint64) (Run, error) { return j.LoadFrom(run, 0) }
 // LoadFrom is Load without the records before place first. Of a live run they
 // are not even read, so that following a long record costs what is new in it.
 func (j *Journal) LoadFrom(run uint64, first uint32) (Run, error) {
-	if err := j.settle(); err != nil {
+	if err := j.settleRun(run); err != nil {
 		return Run{}, err
 	}
 	h, err := j.readLive(run, first)
@@ -231,7 +239,7 @@ func describe(key []byte) string {
 		case partHeader:
 			return fmt.Sprintf("header of run %d", run)
 		case partRecord:
-			return fmt.Sprintf("record %d/%d of run %d", binary.BigEndian.Uint32(key[runKeyLen:]), key[recordKeyLen-1], run)
+			return describeRecords(key, run)
 		case partMessage:
 			return fmt.Sprintf("message %d of run %d", binary.BigEndian.Uint64(key[runKeyLen:]), run)
 		default:
@@ -255,4 +263,15 @@ func describe(key []byte) string {
 		return fmt.Sprintf("script %q", key[1:])
 	}
 	return fmt.Sprintf("key %x", key)
+}
+
+func describeRecords(key []byte, run uint64) string {
+	seq, kind := binary.BigEndian.Uint32(key[runKeyLen:]), key[recordKeyLen-1]
+	switch {
+	case kind >= countBits:
+		return fmt.Sprintf("count of record %d/%d of run %d", seq, kind&^countBits, run)
+	case kind >= aloneBit:
+		return fmt.Sprintf("record %d/%d of run %d", seq, kind&^aloneBit, run)
+	}
+	return fmt.Sprintf("records from %d/%d on of run %d", seq, kind, run)
 }

@@ -9,10 +9,17 @@ type Kind uint8
 // appending a second Record of the same key replaces the first.
 type Record struct {
 	Seq   uint32    // place in the run's record
-	Kind  Kind      // sorts records of one Seq
+	Kind  Kind      // sorts records of one Seq; below 64
 	Count uint32    // how many equal results in a row it stands for; 0 counts as 1
 	Time  time.Time // wall clock, kept to the millisecond, UTC
 	Data  []byte
+}
+
+// Count says of a record that it stands for so many equal results now.
+type Count struct {
+	Seq   uint32
+	Kind  Kind
+	Count uint32
 }
 
 // Message is a line of a run's mailbox.
@@ -37,6 +44,8 @@ type Change struct {
 	Run     uint64    // 0: only State is changed
 	Start   *Header   // the run begins; Start.Run == Run
 	Records []Record  // added or replaced
+	Again   bool      // by WriterOf: there may be records of the same place and kind already, which these replace
+	Counts  []Count   // of records that are there already
 	Drop    uint32    // not 0: records of places below are removed, before Records are added
 	Inbox   []Message // arrived
 	Taken   []uint64  // numbers of messages that left the mailbox
@@ -69,6 +78,7 @@ type Urgency uint8
 const (
 	Soon  Urgency = iota // the outcome of an effect, a message taken: few are to be in doubt after a crash
 	Later                // what costs nothing to compute again
+	urgencies
 )
 
 // How long an appended Change may wait for company.
