@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -42,7 +43,8 @@ type boltStore struct {
 	db     *bbolt.DB
 	file   *os.File    // what db has open
 	name   string      // of the file, for messages
-	sum    uint64      // see keySum; who commits owns it
+	commit sync.Mutex  // one commit at a time
+	sum    uint64      // see keySum; with commit
 	broken atomic.Bool // bbolt has panicked, and may hold its locks for ever
 
 	before     func(ops []op) error                         // tests: called before each commit; its error is that of the commit
@@ -137,6 +139,8 @@ func (s *boltStore) Commit(ops []op) error {
 }
 
 func (s *boltStore) update(ops []op) error {
+	s.commit.Lock()
+	defer s.commit.Unlock()
 	sum := s.sum
 	err := s.guard(func() error {
 		return s.db.Update(func(tx *bbolt.Tx) error {

@@ -11,8 +11,14 @@ func (s *logStore) kick() {
 	}
 }
 
-// down commits ops to the file as one, and that it has all frames up to seq.
+// down commits ops to the file as one, and that it has all frames up to seq; that
+// it has more already, from what was too long for the log, is not taken back.
 func (s *logStore) down(ops []op, seq uint64) error {
+	s.lowering.Lock()
+	defer s.lowering.Unlock()
+	s.mu.RLock()
+	seq = max(seq, s.metas[0])
+	s.mu.RUnlock()
 	if err := s.under.Commit(append(ops, sequenceEntry(seq, seq))); err != nil {
 		return err
 	}

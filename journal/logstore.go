@@ -36,6 +36,8 @@ type logStore struct {
 	commit sync.Mutex // one commit at a time
 	wal    *wal.Log
 
+	lowering sync.Mutex // one commit of the file at a time
+
 	mu      sync.RWMutex // guards what follows
 	settled sync.Cond    // on mu: sealed, metas or err have changed
 	nextTop uint64       // the last frame in the segment that comes next
