@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 // specimen is a closed journal to be damaged, and what is in it.
 type specimen struct {
 	files    map[string][]byte
+	older    map[string][][]byte // what they were before
 	truth    map[uint64]Run
 	versions map[string]bool // each record, message and summary that ever was
 	top      uint64
@@ -27,7 +29,7 @@ func version(run uint64, v any) string { return fmt.Sprintf("%d %+v", run, v) }
 
 func makeSpecimen(t *testing.T) *specimen {
 	t.Helper()
-	sp := &specimen{files: make(map[string][]byte), versions: make(map[string]bool), top: 64}
+	sp := &specimen{files: make(map[string][]byte), older: make(map[string][][]byte), versions: make(map[string]bool), top: 64}
 	j := open(t, Options{MoveWithin: time.Hour})
 	var changes []Change
 	rng := rand.New(rand.NewPCG(7, 7))
@@ -67,6 +69,19 @@ func makeSpecimen(t *testing.T) *specimen {
 			changes = append(changes, Change{Run: run, Amend: random()})
 		}
 	}
+	keep := func() {
+		if err := j.logged.flush(); err != nil {
+			t.Fatal(err)
+		}
+		quiet(t, j)
+		for _, name := range []string{liveName, historyName} {
+			b, err := os.ReadFile(j.path(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sp.older[name] = append(sp.older[name], b)
+		}
+	}
 	w := j.Writer()
 	for i, c := range changes {
 		for _, r := range c.Records {
@@ -84,10 +99,13 @@ func makeSpecimen(t *testing.T) *specimen {
 			if err := j.Sync(); err != nil {
 				t.Fatal(err)
 			}
+			moved(t, j)
+			keep()
 		}
 	}
 	sp.truth = modelOf(changes)
 	moved(t, j)
+	keep()
 	commit(t, j, Change{Run: 2, Amend: []byte("amended after the move")})
 	sp.versions[version(2, []byte("amended after the move"))] = true
 	r := sp.truth[2]
@@ -143,63 +161,65 @@ func TestDamage(t *testing.T) {
 		name  string
 		cases int
 		do    func(rng *rand.Rand, b []byte, used int) []byte
+		stale bool // a page of an earlier time takes the place of one
 	}{
 		{"bit", 200, func(rng *rand.Rand, b []byte, used int) []byte {
 			b[rng.IntN(used)] ^= 1 << rng.IntN(8)
 			return b
-		}},
+		}, false},
 		{"bit in a page header", 200, func(rng *rand.Rand, b []byte, used int) []byte {
 			b[rng.IntN(used/pageSize)*pageSize+rng.IntN(pageHeaderLen)] ^= 1 << rng.IntN(8)
 			return b
-		}},
+		}, false},
 		{"bit in a table of elements", 200, func(rng *rand.Rand, b []byte, used int) []byte {
 			b[rng.IntN(used/pageSize)*pageSize+pageHeaderLen+rng.IntN(496)] ^= 1 << rng.IntN(8)
 			return b
-		}},
+		}, false},
 		{"page of zeros", 200, func(rng *rand.Rand, b []byte, used int) []byte {
 			at := rng.IntN(used/pageSize) * pageSize
 			clear(b[at : at+pageSize])
 			return b
-		}},
+		}, false},
 		{"page of noise", 200, func(rng *rand.Rand, b []byte, used int) []byte {
 			at := rng.IntN(used/pageSize) * pageSize
 			for i := range pageSize {
 				b[at+i] = byte(rng.Uint32())
 			}
 			return b
-		}},
+		}, false},
 		{"page in another's place", 200, func(rng *rand.Rand, b []byte, used int) []byte {
 			from, to := rng.IntN(used/pageSize)*pageSize, rng.IntN(used/pageSize)*pageSize
 			copy(b[to:to+pageSize], b[from:from+pageSize])
 			return b
-		}},
-		{"cut off", 200, func(rng *rand.Rand, b []byte, used int) []byte { return b[:1+rng.IntN(used)] }},
+		}, false},
+		{"cut off", 200, func(rng *rand.Rand, b []byte, used int) []byte { return b[:1+rng.IntN(used)] }, false},
 		{"tail of zeros", 100, func(rng *rand.Rand, b []byte, used int) []byte {
 			clear(b[rng.IntN(used):])
 			return b
-		}},
+		}, false},
 		{"one meta", 20, func(rng *rand.Rand, b []byte, _ int) []byte {
 			b[rng.IntN(2)*pageSize+pageHeaderLen+rng.IntN(metaLen)] ^= 1 << rng.IntN(8)
 			return b
-		}},
+		}, false},
 		{"both metas", 20, func(rng *rand.Rand, b []byte, _ int) []byte {
 			for i := range 2 {
 				b[i*pageSize+pageHeaderLen+rng.IntN(metaLen)] ^= 1 << rng.IntN(8)
 			}
 			return b
-		}},
+		}, false},
 		{"many bits", 50, func(rng *rand.Rand, b []byte, used int) []byte {
 			for range 50 {
 				b[rng.IntN(used)] ^= 1 << rng.IntN(8)
 			}
 			return b
-		}},
+		}, false},
 		{"all noise", 5, func(rng *rand.Rand, b []byte, _ int) []byte {
 			for i := range b {
 				b[i] = byte(rng.Uint32())
 			}
 			return b
-		}},
+		}, false},
+		{"page of an earlier time", 200, nil, true},
 	} {
 		for _, where := range []string{liveName, historyName, "large " + historyName} {
 			t.Run(where+" "+kind.name, func(t *testing.T) {
@@ -210,18 +230,32 @@ func TestDamage(t *testing.T) {
 				var seen tally
 				in := len(sp.files[file])
 				n, _ := total.LoadOrStore(where, new(atomic.Int64))
-				n.(*atomic.Int64).Add(int64(cases(kind.cases)))
+				want := cases(kind.cases)
+				if s := os.Getenv(damageVariable); s != "" {
+					var err error
+					if want, err = strconv.Atoi(s); err != nil {
+						t.Fatal(err)
+					}
+				}
+				n.(*atomic.Int64).Add(int64(want))
 				dir := memoryDir(t)
-				for i := range cases(kind.cases) {
+				for i := range want {
 					dir := filepath.Join(dir, fmt.Sprint(i))
-					damaged := kind.do(rng, bytes.Clone(sp.files[file]), in)
+					damaged := bytes.Clone(sp.files[file])
+					if kind.stale {
+						old := sp.older[file][rng.IntN(len(sp.older[file]))]
+						at := rng.IntN(min(in, len(old))/pageSize) * pageSize
+						copy(damaged[at:at+pageSize], old[at:])
+					} else {
+						damaged = kind.do(rng, damaged, in)
+					}
 					sp.try(t, dir, file, damaged, large, i, &seen)
 					if t.Failed() {
 						t.Fatalf("case %d", i)
 					}
 				}
 				t.Logf("%d cases: %d without effect, %d mended with nothing lost; runs: %d hurt, %d lost, worst case %d",
-					cases(kind.cases), seen.harmless, seen.mended, seen.hurt, seen.lost, seen.worst)
+					want, seen.harmless, seen.mended, seen.hurt, seen.lost, seen.worst)
 			})
 		}
 	}
@@ -307,7 +341,8 @@ func (sp *specimen) try(t *testing.T, dir, file string, damaged []byte, large bo
 	for _, d := range report.Damaged {
 		named[d.Run] = d
 	}
-	traceless := strings.Contains(strings.Join(report.Sentences, "\n"), "without trace")
+	said := strings.Join(report.Sentences, "\n")
+	traceless := strings.Contains(said, "without trace") || strings.Contains(said, "are lost from it")
 	hurt, lost := 0, 0
 	for run, want := range sp.truth {
 		d, isNamed := named[run]

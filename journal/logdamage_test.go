@@ -19,7 +19,7 @@ import (
 	"holdfast/journal/wal"
 )
 
-// damageVariable says how many files of each kind TestLogDamage damages.
+// damageVariable says how many files of each kind TestDamage and TestLogDamage damage.
 const damageVariable = "JOURNAL_TEST_DAMAGE"
 
 // casualty is a journal whose process has died, or that was closed, with what its
