@@ -9,19 +9,19 @@ import (
 	"holdfast/journal"
 )
 
-// ask puts the question of a step in doubt, and waits for the answer.
+// askOperator puts the question of a step in doubt, and waits for the answer.
 // ifDone is the step's result should the operator say that it was done.
-func (w *work) ask(d Doubt, ifDone any) (value.Raw, error) {
+func (w *work) askOperator(d Doubt, ifDone any) (value.Raw, error) {
 	r := w.run
 	d.Step = w.call.Name
 	r.update(func() { r.doubt, r.state = &d, isa88.Held })
 	r.eng.cfg.Log.Warn("run is in doubt and held", "run", r.head.id, "step", d.Step, "tag", d.Tag, "why", d.Why)
 	for {
 		if err := r.takeCommands("while a step is in doubt: answer with resolve, or STOP or ABORT"); err != nil {
-			return nil, w.broken(err)
+			return nil, w.abandon(err)
 		}
-		if m, ok := r.answered(); ok {
-			again, out, err := w.heed(m, ifDone)
+		if m, ok := r.pendingAnswer(); ok {
+			again, out, err := w.applyAnswer(m, ifDone)
 			if again {
 				return r.perform(w)
 			}
@@ -31,8 +31,8 @@ func (w *work) ask(d Doubt, ifDone any) (value.Raw, error) {
 	}
 }
 
-// answered returns the message with the operator's answer, if it has come.
-func (r *Run) answered() (message, bool) {
+// pendingAnswer returns the message with the operator's answer, if it has come.
+func (r *Run) pendingAnswer() (message, bool) {
 	for _, m := range r.pick(topicEngine, math.MaxInt) {
 		if _, ok := m.answer(); ok {
 			return m, true
@@ -41,16 +41,16 @@ func (r *Run) answered() (message, bool) {
 	return message{}, false
 }
 
-// heed does as the operator has answered. It holds the door of the mailbox
+// applyAnswer does as the operator has answered. It keeps deliveries out
 // until that is on disk and the question is gone, so that an answer never
 // meets another question than its own.
-func (w *work) heed(m message, ifDone any) (again bool, out value.Raw, err error) {
+func (w *work) applyAnswer(m message, ifDone any) (again bool, out value.Raw, err error) {
 	r := w.run
-	r.post.Lock()
-	r.door = true
+	r.delivery.Lock()
+	r.holdsDelivery = true
 	defer func() {
-		r.door = false
-		r.post.Unlock()
+		r.holdsDelivery = false
+		r.delivery.Unlock()
 	}()
 	a, _ := m.answer()
 	c := journal.Change{Records: r.note("resolved", m.num, a.Decision, a.Actor), Taken: []uint64{m.num}, Essential: true}
@@ -60,11 +60,11 @@ func (w *work) heed(m message, ifDone any) (again bool, out value.Raw, err error
 		if !a.Value.IsNil() {
 			res = a.Value
 		}
-		w.with = c
-		out, err = w.finish(res, nil, true, journal.Soon)
+		w.alongside = c
+		out, err = w.recordOutcome(res, nil, true, journal.Soon)
 	case "fail":
-		w.with = c
-		out, err = w.finish(nil, &StepError{Type: "InDoubt", Message: operatorsWord("it was in doubt, and was answered with fail", &message{actor: a.Actor}), Step: w.call.Name, Attempts: w.attempt}, true, journal.Soon)
+		w.alongside = c
+		out, err = w.recordOutcome(nil, &StepError{Type: "InDoubt", Message: operatorsWord("it was in doubt, and was answered with fail", &message{actor: a.Actor}), Step: w.call.Name, Attempts: w.attempt}, true, journal.Soon)
 	default: // retry: after a power cut from here on, the step is in doubt again
 		again, err = true, r.commit(c)
 	}
@@ -78,24 +78,24 @@ func (w *work) heed(m message, ifDone any) (again bool, out value.Raw, err error
 	return again, out, err
 }
 
-// moot drops an answer that is left from the life before, when evidence has
+// dropStaleAnswer drops an answer that was given before a restart, when evidence has
 // answered the question meanwhile.
-func (r *Run) moot() error {
-	m, ok := r.answered()
+func (r *Run) dropStaleAnswer() error {
+	m, ok := r.pendingAnswer()
 	if !ok {
 		return nil
 	}
-	if err := r.append(journal.Change{Records: r.note("moot", m.num), Taken: []uint64{m.num}, Essential: true}, journal.Soon); err != nil {
+	if err := r.append(journal.Change{Records: r.note("stale", m.num), Taken: []uint64{m.num}, Essential: true}, journal.Soon); err != nil {
 		return err
 	}
 	r.update(func() { r.drop(m.num) })
 	return nil
 }
 
-// unasked refuses an answer to which there is no question. The caller holds
-// r.post, so that no question goes while its answer is on the way to the disk,
+// refuseUnasked refuses an answer to which there is no question. The caller holds
+// r.delivery, so that no question goes while its answer is on the way to the disk,
 // and r.mu.
-func (r *Run) unasked() error {
+func (r *Run) refuseUnasked() error {
 	if r.doubt == nil {
 		return problem(Refused, "run %s is not in doubt", r.head.id)
 	}

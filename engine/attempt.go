@@ -13,17 +13,17 @@ import (
 // work is one step on its way: where it stands in the record, and which
 // attempt it is at.
 type work struct {
-	run      *Run
-	call     *Call
-	seq      uint32
-	began    time.Time
-	attempt  int
-	prepared any
-	begun    bool // a kindBegun is in the record
-	open     bool // it says that an effect has begun, and what became of that is not known
-	args     Args
-	effect   bool
-	with     journal.Change // goes to disk as one with the outcome
+	run            *Run
+	call           *Call
+	seq            uint32
+	began          time.Time
+	attempt        int
+	prepared       any
+	intentRecorded bool // a kindBegun is in the record
+	inFlight       bool // it says that an effect has begun, and what became of that is not known
+	args           Args
+	effect         bool
+	alongside      journal.Change // goes to disk as one with the outcome
 }
 
 // errTimeout is the cause of an attempt's time limit.
@@ -39,27 +39,27 @@ func (r *Run) perform(w *work) (value.Raw, error) {
 	for {
 		res, err := w.try()
 		if err == nil {
-			return w.finish(res, nil, false, w.urgency())
+			return w.recordOutcome(res, nil, false, w.urgency())
 		}
 		if r.ctx.Err() != nil && errors.Is(err, context.Canceled) {
 			err = context.Cause(r.ctx) // a library's word for it; a shutdown must not become the step's failure
 		}
 		if IsFatal(err) {
-			return nil, w.broken(err)
+			return nil, w.abandon(err)
 		}
 		var failure *StepError
-		errors.As(named(err, w.call.Name, w.attempt), &failure)
-		w.open = w.open && failure.Unknown
+		errors.As(stepFailure(err, w.call.Name, w.attempt), &failure)
+		w.inFlight = w.inFlight && failure.Unknown
 		if failure.Unknown {
-			done, out, err := w.evidence(failure)
+			done, out, err := w.resolveUnknown(failure)
 			if done {
 				return out, err
 			}
 		} else if failure.Bug || w.attempt >= w.call.Options.MaxAttempts {
-			return w.finish(nil, failure, false, w.urgency())
+			return w.recordOutcome(nil, failure, false, w.urgency())
 		}
 		if err := w.pause(); err != nil {
-			return nil, w.broken(err)
+			return nil, w.abandon(err)
 		}
 	}
 }
@@ -72,7 +72,7 @@ func (w *work) bind() error {
 	}
 	values, err := argsMap(w.call.Args)
 	if err != nil {
-		return w.run.die(&recordError{err})
+		return w.run.setFatal(&recordError{err})
 	}
 	w.args = Args{Run: w.run.head.id, Seq: w.seq, Began: w.began, Values: values}
 	if e, ok := w.call.Step.(Effector); ok {
@@ -117,23 +117,23 @@ func (w *work) tryNow() (res any, err error) {
 		w.args.Prepared = w.prepared
 	}
 	if w.effect {
-		if err := w.begin(true); err != nil {
+		if err := w.recordAttempt(true); err != nil {
 			return nil, err
 		}
 		if w.run.ctx.Err() != nil { // it came while the intent went to disk, and nothing has begun
-			if err := w.begin(false); err != nil {
+			if err := w.recordAttempt(false); err != nil {
 				return nil, err
 			}
 			return nil, context.Cause(w.run.ctx)
 		}
-	} else if wt, ok := w.call.Step.(Waiter); ok && !w.begun && wt.Waits(w.args) >= rememberWait {
-		if err := w.begin(false); err != nil {
+	} else if wt, ok := w.call.Step.(Waiter); ok && !w.intentRecorded && wt.Waits(w.args) >= rememberWait {
+		if err := w.recordAttempt(false); err != nil {
 			return nil, err
 		}
 	}
 	return w.guard(func() (any, error) {
 		if w.call.Body != nil {
-			w.run.inner = 0
+			w.run.innerSteps = 0
 			return w.call.Body(ctx)
 		}
 		return w.call.Step.Run(ctx, w.args)
@@ -144,7 +144,7 @@ func (w *work) tryNow() (res any, err error) {
 func (w *work) guard(code func() (any, error)) (res any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			res, err = nil, &StepError{Type: "Panic", Message: panicText(p), Bug: true, Unknown: w.open}
+			res, err = nil, &StepError{Type: "Panic", Message: panicText(p), Bug: true, Unknown: w.inFlight}
 			w.run.eng.cfg.Log.Error("step panicked", "run", w.run.head.id, "step", w.call.Name, "panic", p)
 		}
 	}()
@@ -160,17 +160,17 @@ func (w *work) urgency() journal.Urgency {
 	return journal.Later
 }
 
-// broken ends a step that a fatal error has cut short. Its intent, if any,
+// abandon ends a step that a fatal error has cut short. Its intent, if any,
 // stays in the record without an outcome: the next start asks for evidence.
-func (w *work) broken(err error) error {
-	var end *ending
-	if errors.As(err, &end) && w.begun {
-		failure := &StepError{Type: end.kind, Message: end.why, Step: w.call.Name, Attempts: w.attempt, Unknown: w.open}
-		if _, err := w.finish(nil, failure, false, journal.Later); err != nil && !errors.As(err, new(*StepError)) {
+func (w *work) abandon(err error) error {
+	var end *termination
+	if errors.As(err, &end) && w.intentRecorded {
+		failure := &StepError{Type: end.kind, Message: end.why, Step: w.call.Name, Attempts: w.attempt, Unknown: w.inFlight}
+		if _, err := w.recordOutcome(nil, failure, false, journal.Later); err != nil && !errors.As(err, new(*StepError)) {
 			return err
 		}
 	}
-	return w.run.die(err)
+	return w.run.setFatal(err)
 }
 
 // pause waits between two attempts. Where that may be long, or an effect may
@@ -180,8 +180,8 @@ func (w *work) broken(err error) error {
 func (w *work) pause() error {
 	wait := w.call.Options.pause(w.attempt)
 	w.attempt++
-	if w.begun || wait >= rememberWait {
-		if err := w.begin(false); err != nil {
+	if w.intentRecorded || wait >= rememberWait {
+		if err := w.recordAttempt(false); err != nil {
 			return err
 		}
 	}

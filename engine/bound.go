@@ -23,8 +23,8 @@ func encode(v any) (value.Raw, error) {
 	return enc, err
 }
 
-// typeOf returns the type of an error about a value: LimitExceeded, or other.
-func typeOf(err error, other string) string {
+// errorTypeOf returns the type of an error about a value: LimitExceeded, or other.
+func errorTypeOf(err error, other string) string {
 	if errors.As(err, new(*value.LimitError)) {
 		return typeLimit
 	}

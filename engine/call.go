@@ -34,27 +34,27 @@ func (r *Run) Step(c Call) (value.Raw, error) {
 	if err := r.boundary(); err != nil {
 		return nil, err
 	}
-	w := &work{run: r, call: &c, seq: r.seq, began: time.Now(), attempt: 1}
+	w := &work{run: r, call: &c, seq: r.next, began: time.Now(), attempt: 1}
 	return r.perform(w)
 }
 
 // Direct runs a registered step inside the body of another: it is part of that
 // step, and has no record of its own.
 func (r *Run) Direct(ctx context.Context, s Step, args value.Raw) (value.Raw, error) {
-	r.inner++
-	a := Args{Run: r.head.id, Seq: r.seq, Inner: r.inner, Attempt: 1, Began: time.Now()}
+	r.innerSteps++
+	a := Args{Run: r.head.id, Seq: r.next, Inner: r.innerSteps, Attempt: 1, Began: time.Now()}
 	var err error
 	if a.Values, err = argsMap(args); err != nil {
 		return nil, err
 	}
 	if p, ok := s.(Preparer); ok {
 		if a.Prepared, err = p.Prepare(ctx, a); err != nil {
-			return nil, named(err, s.Name(), 1)
+			return nil, stepFailure(err, s.Name(), 1)
 		}
 	}
 	res, err := s.Run(ctx, a)
 	if err != nil {
-		return nil, named(err, s.Name(), 1)
+		return nil, stepFailure(err, s.Name(), 1)
 	}
 	return value.Encode(res)
 }
@@ -68,35 +68,35 @@ func (r *Run) replayStep(c *Call) (value.Raw, error) {
 	var room [8]value.Raw
 	o, err := open(r.replay.recs, rec, room[:0])
 	if err != nil {
-		return nil, r.die(&recordError{err})
+		return nil, r.setFatal(&recordError{err})
 	}
 	if !isText(o.fs[0], c.Name) || !bytes.Equal(o.fs[1], c.Args) {
 		return nil, r.mismatch(rec, showCall(c.Name, c.Args), c.Where)
 	}
-	call := r.hearCall(rec.Kind, &o)
+	call := r.learnCall(rec.Kind, &o)
 	if rec.Kind == kindDone {
-		r.hearOutcome(call, &o)
-		r.taken(rec)
+		r.learnOutcome(call, &o)
+		r.advanceReplay(rec)
 		return recorded(o.fs)
 	}
 	begun := *rec
-	r.taken(rec)
+	r.advanceReplay(rec)
 	if r.replay.active() && r.replay.peek().Seq == begun.Seq {
 		done := r.replay.peek()
 		if done.Kind != kindDone {
 			return nil, r.mismatch(done, "the outcome of "+showCall(c.Name, c.Args), c.Where)
 		}
 		if o, err = open(r.replay.recs, done, room[:0]); err != nil {
-			return nil, r.die(&recordError{err})
+			return nil, r.setFatal(&recordError{err})
 		}
-		r.hearOutcome(call, &o)
-		r.taken(done)
+		r.learnOutcome(call, &o)
+		r.advanceReplay(done)
 		return recorded(o.fs)
 	}
 	if r.replay.active() {
-		return nil, r.die(&recordError{fmt.Errorf("step %s at place %d has no outcome, and the record goes on", c.Name, begun.Seq)})
+		return nil, r.setFatal(&recordError{fmt.Errorf("step %s at place %d has no outcome, and the record goes on", c.Name, begun.Seq)})
 	}
-	r.seq = begun.Seq // its outcome belongs to the same place
+	r.next = begun.Seq // its outcome belongs to the same place
 	return r.interrupted(c, &begun, o.fs)
 }
 
@@ -133,8 +133,8 @@ func argsMap(args value.Raw) (*value.Map, error) {
 	return m, nil
 }
 
-// named makes a step's failure out of any error but a fatal one.
-func named(err error, step string, attempt int) error {
+// stepFailure makes a step's failure out of any error but a fatal one.
+func stepFailure(err error, step string, attempt int) error {
 	if IsFatal(err) {
 		return err
 	}
@@ -156,28 +156,28 @@ func named(err error, step string, attempt int) error {
 	return out
 }
 
-// begin records that the attempt has begun; an effect waits until that is on
+// recordAttempt records that the attempt has begun; an effect waits until that is on
 // disk. Without effect it records that nothing outside is at work: a wait, or
 // an attempt that is still to begin.
-func (w *work) begin(effect bool) error {
+func (w *work) recordAttempt(effect bool) error {
 	r := w.run
 	if !effect {
 		w.prepared = nil
 	}
 	prepared, err := value.Encode(w.prepared)
 	if err != nil {
-		return &StepError{Type: typeOf(err, "BadResult"), Message: "what it prepared cannot be kept: " + err.Error(), Bug: true}
+		return &StepError{Type: errorTypeOf(err, "BadResult"), Message: "what it prepared cannot be kept: " + err.Error(), Bug: true}
 	}
 	d := &r.draft
 	d.set(kindBegun, w.call.Name, w.call.Args, effect, w.attempt, prepared)
-	r.recs[0] = journal.Record{Seq: w.seq, Kind: kindBegun, Time: w.began, Data: r.shorten(d, w.seq)}
+	r.scratch[0] = journal.Record{Seq: w.seq, Kind: kindBegun, Time: w.began, Data: r.shorten(d, w.seq)}
 	r.tail.live = false
-	c := journal.Change{Records: r.recs[:1], Again: w.begun, Essential: w.seq&laneSafe != 0}
+	c := journal.Change{Records: r.scratch[:1], Again: w.intentRecorded, Essential: w.seq&laneSafe != 0}
 	switch {
 	case effect:
 		// Without waiting for room: what was prepared would grow old meanwhile.
-		if err = r.commitNow(c); err != nil && !errors.Is(err, journal.ErrNoRoom) {
-			err = r.die(&recordError{err})
+		if err = r.tryCommit(c); err != nil && !errors.Is(err, journal.ErrNoRoom) {
+			err = r.setFatal(&recordError{err})
 		}
 	case w.effect:
 		err = r.append(c, journal.Soon)
@@ -186,7 +186,7 @@ func (w *work) begin(effect bool) error {
 	}
 	if err == nil {
 		r.remember(d, w.seq)
-		w.begun, w.open = true, effect
+		w.intentRecorded, w.inFlight = true, effect
 	}
 	return err
 }
@@ -202,25 +202,25 @@ func (w *work) tookMillis() int64 {
 	return d.Milliseconds()
 }
 
-// finish records a step's outcome and returns it as a replay would.
-func (w *work) finish(res any, failure *StepError, recovered bool, u journal.Urgency) (value.Raw, error) {
+// recordOutcome records a step's outcome and returns it as a replay would.
+func (w *work) recordOutcome(res any, failure *StepError, recovered bool, u journal.Urgency) (value.Raw, error) {
 	r := w.run
 	enc, err := encode(res)
 	if err != nil {
-		failure = &StepError{Type: typeOf(err, "BadResult"), Message: "its result: " + err.Error(), Step: w.call.Name, Attempts: w.attempt, Bug: true}
+		failure = &StepError{Type: errorTypeOf(err, "BadResult"), Message: "its result: " + err.Error(), Step: w.call.Name, Attempts: w.attempt, Bug: true}
 	}
 	if failure != nil {
 		enc = nil
 		failure.Message = short(failure.Message)
 	}
 	d := &r.draft
-	if !w.begun && w.with.Taken == nil {
+	if !w.intentRecorded && w.alongside.Taken == nil {
 		d.set(kindDone, w.call.Name, w.call.Args, errorFields(failure), enc, w.attempt, recovered, w.tookMillis())
-		err = r.recordJoining(d)
+		err = r.appendJoining(d)
 	} else {
 		d.set(kindDone, w.call.Name, w.call.Args, errorFields(failure), enc, w.attempt, recovered, 0)
 		d.behind = true
-		err = w.complete(d, u)
+		err = w.completeIntent(d, u)
 	}
 	if err != nil {
 		return nil, err
@@ -231,20 +231,20 @@ func (w *work) finish(res any, failure *StepError, recovered bool, u journal.Urg
 	return enc, nil
 }
 
-// complete records the outcome of a step that has a kindBegun, as one with what
+// completeIntent records the outcome of a step that has a kindBegun, as one with what
 // goes to disk with it.
-func (w *work) complete(d *draft, u journal.Urgency) error {
+func (w *work) completeIntent(d *draft, u journal.Urgency) error {
 	r := w.run
-	r.seq = w.seq
-	r.recs[0] = journal.Record{Seq: w.seq, Kind: kindDone, Time: time.Now(), Data: r.shorten(d, w.seq)}
+	r.next = w.seq
+	r.scratch[0] = journal.Record{Seq: w.seq, Kind: kindDone, Time: time.Now(), Data: r.shorten(d, w.seq)}
 	var err error
-	if w.with.Taken != nil {
-		w.with.Records, w.with.Essential = append(w.with.Records, r.recs[0]), true
+	if w.alongside.Taken != nil {
+		w.alongside.Records, w.alongside.Essential = append(w.alongside.Records, r.scratch[0]), true
 		r.tail.live = false
-		r.seq++
-		err = r.commit(w.with)
+		r.next++
+		err = r.commit(w.alongside)
 	} else {
-		err = r.advance(journal.Change{Records: r.recs[:1], Essential: w.effect}, u)
+		err = r.appendNext(journal.Change{Records: r.scratch[:1], Essential: w.effect}, u)
 	}
 	if err == nil {
 		r.remember(d, w.seq)

@@ -17,7 +17,7 @@ func (r *Run) boundary() error {
 		return r.fatal
 	}
 	if r.ctx.Err() != nil {
-		return r.die(context.Cause(r.ctx))
+		return r.setFatal(context.Cause(r.ctx))
 	}
 	r.mu.Lock()
 	quiet := !r.engineHandles() || !r.held && !slices.ContainsFunc(r.inbox, func(m message) bool { return m.word != "" })
@@ -25,11 +25,11 @@ func (r *Run) boundary() error {
 	if quiet {
 		return nil
 	}
-	return r.obey()
+	return r.handleCommands()
 }
 
-// obey takes commands for the engine until the run may go on, or has to end.
-func (r *Run) obey() error {
+// handleCommands takes commands for the engine until the run may go on, or has to end.
+func (r *Run) handleCommands() error {
 	for {
 		if err := r.takeCommands(""); err != nil {
 			return err
@@ -60,7 +60,7 @@ func (r *Run) isHeld() bool {
 // unless stuck says why the run can do neither. The error is fatal.
 func (r *Run) takeCommands(stuck string) error {
 	if r.ctx.Err() != nil {
-		return r.die(context.Cause(r.ctx))
+		return r.setFatal(context.Cause(r.ctx))
 	}
 	cmds := slices.DeleteFunc(r.pick(topicCommand, math.MaxInt), func(m message) bool { return m.word == "" })
 	if len(cmds) == 0 {
@@ -87,7 +87,7 @@ func (r *Run) takeCommands(stuck string) error {
 	decide := func(m message, taken bool, fate string) {
 		f := Fate{Message: m.num, Command: string(m.word), Taken: taken, Fate: fate, State: state}
 		fates = append(fates, f)
-		c.Records = append(c.Records, r.fateNote(f, m)...)
+		c.Records = append(c.Records, r.commandNote(f, m)...)
 		c.Taken = append(c.Taken, m.num)
 	}
 	for i, m := range cmds {
@@ -123,26 +123,26 @@ func (r *Run) takeCommands(stuck string) error {
 	if winner < 0 {
 		return nil
 	}
-	return r.die(endedBy(&cmds[winner]))
+	return r.setFatal(terminationBy(&cmds[winner]))
 }
 
-// endedBy is the ending that a STOP or an ABORT asks for.
-func endedBy(m *message) *ending {
+// terminationBy is the ending that a STOP or an ABORT asks for.
+func terminationBy(m *message) *termination {
 	if m.word == isa88.Abort {
-		return &ending{state: isa88.Aborted, kind: "Aborted", why: operatorsWord("aborted", m)}
+		return &termination{state: isa88.Aborted, kind: "Aborted", why: operatorsWord("aborted", m)}
 	}
-	return &ending{state: isa88.Stopped, kind: "Stopped", why: operatorsWord("stopped", m)}
+	return &termination{state: isa88.Stopped, kind: "Stopped", why: operatorsWord("stopped", m)}
 }
 
 // note makes a record of what the engine did by itself.
 func (r *Run) note(what string, more ...any) []journal.Record {
 	r.mu.Lock()
-	seq := r.notes
-	r.notes++
+	seq := r.nextNote
+	r.nextNote++
 	r.mu.Unlock()
 	return []journal.Record{{Seq: seq, Kind: kindNote, Time: time.Now(), Data: fields(nil, append([]any{what}, more...)...)}}
 }
 
-func (r *Run) fateNote(f Fate, m message) []journal.Record {
+func (r *Run) commandNote(f Fate, m message) []journal.Record {
 	return r.note("command", f.Message, f.Command, f.Taken, f.Fate, string(f.State), m.actor, m.reason, m.uuid)
 }

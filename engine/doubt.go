@@ -12,20 +12,20 @@ import (
 // interrupted goes on with a step that had begun, and of which the record has
 // no outcome, when the process ended.
 func (r *Run) interrupted(c *Call, begun *journal.Record, fs []value.Raw) (value.Raw, error) {
-	w := &work{run: r, call: c, seq: begun.Seq, began: begun.Time, begun: true}
+	w := &work{run: r, call: c, seq: begun.Seq, began: begun.Time, intentRecorded: true}
 	effect, err1 := value.Decode(fs[2])
 	attempt, err2 := value.Decode(fs[3])
 	prepared, err3 := value.Decode(fs[4])
 	if err := errors.Join(err1, err2, err3); err != nil {
-		return nil, r.die(&recordError{fmt.Errorf("cannot read record %d: %w", begun.Seq, err)})
+		return nil, r.setFatal(&recordError{fmt.Errorf("cannot read record %d: %w", begun.Seq, err)})
 	}
 	n, _ := attempt.(int64)
-	w.attempt, w.prepared, w.open = max(1, int(n)), prepared, effect == true
+	w.attempt, w.prepared, w.inFlight = max(1, int(n)), prepared, effect == true
 	if r.ctx.Err() != nil {
-		return nil, w.broken(context.Cause(r.ctx))
+		return nil, w.abandon(context.Cause(r.ctx))
 	}
-	if !w.open {
-		return w.again() // a wait goes on with what is left of its time, a pause between attempts is over
+	if !w.inFlight {
+		return w.attemptAgain() // a wait goes on with what is left of its time, a pause between attempts is over
 	}
 	if err := w.bind(); err != nil {
 		return nil, err
@@ -33,69 +33,69 @@ func (r *Run) interrupted(c *Call, begun *journal.Record, fs []value.Raw) (value
 	if c.Body != nil {
 		switch c.Options.OnInterrupted {
 		case FailInterrupted:
-			return w.finish(nil, &StepError{Type: "Interrupted", Message: "the process ended while the step was at work", Step: c.Name, Attempts: w.attempt}, true, journal.Soon)
+			return w.recordOutcome(nil, &StepError{Type: "Interrupted", Message: "the process ended while the step was at work", Step: c.Name, Attempts: w.attempt}, true, journal.Soon)
 		case HoldInterrupted:
-			return w.ask(Doubt{Why: "the process ended while the step was at work, and its option on_interrupted is hold"}, nil)
+			return w.askOperator(Doubt{Why: "the process ended while the step was at work, and its option on_interrupted is hold"}, nil)
 		}
-		return w.again()
+		return w.attemptAgain()
 	}
 	rec, ok := c.Step.(Recoverer)
 	if !ok {
-		return w.again()
+		return w.attemptAgain()
 	}
 	r.setStep(c.Name)
 	defer r.setStep("")
 	found, err := w.recover(rec)
 	if err != nil {
-		return nil, w.broken(err)
+		return nil, w.abandon(err)
 	}
 	if found.Verdict == InDoubt {
-		return w.ask(found.Doubt, found.Result)
+		return w.askOperator(found.Doubt, found.Result)
 	}
-	if err := r.moot(); err != nil {
+	if err := r.dropStaleAnswer(); err != nil {
 		return nil, err
 	}
 	switch found.Verdict {
 	case Done:
-		return w.finish(found.Result, nil, true, journal.Soon)
+		return w.recordOutcome(found.Result, nil, true, journal.Soon)
 	case Failed:
-		return w.finish(nil, w.failure(found.Err), true, journal.Soon)
+		return w.recordOutcome(nil, w.failure(found.Err), true, journal.Soon)
 	}
-	w.open = false
-	return w.again()
+	w.inFlight = false
+	return w.attemptAgain()
 }
 
-// again makes a further attempt, unless the run is to be held or to end first.
-func (w *work) again() (value.Raw, error) {
+// attemptAgain makes a further attempt, unless the run is to be held or to end first.
+func (w *work) attemptAgain() (value.Raw, error) {
 	if err := w.run.boundary(); err != nil {
-		return nil, w.broken(err)
+		return nil, w.abandon(err)
 	}
 	return w.run.perform(w)
 }
 
-// evidence decides what an attempt of unknown outcome means for the next one.
+// resolveUnknown decides what an attempt of unknown outcome means for the next one.
 // It reports whether the step is over.
-func (w *work) evidence(failure *StepError) (over bool, out value.Raw, err error) {
+func (w *work) resolveUnknown(failure *StepError) (over bool, out value.Raw, err error) {
 	rec, ok := w.call.Step.(Recoverer)
 	if !ok || w.attempt >= w.call.Options.MaxAttempts {
-		out, err = w.finish(nil, failure, false, journal.Soon)
+		out, err = w.recordOutcome(nil, failure, false, journal.Soon)
 		return true, out, err
 	}
 	found, err := w.recover(rec)
 	if err != nil {
-		return true, nil, w.broken(err)
+		return true, nil, w.abandon(err)
 	}
 	switch found.Verdict {
 	case Done:
-		out, err = w.finish(found.Result, nil, true, journal.Soon)
+		out, err = w.recordOutcome(found.Result, nil, true, journal.Soon)
 	case Failed:
-		out, err = w.finish(nil, w.failure(found.Err), true, journal.Soon)
+		out, err = w.recordOutcome(nil, w.failure(found.Err), true, journal.Soon)
 	case Again:
-		w.open = false
+		w.inFlight = false
 		return false, nil, nil
 	default:
 		failure.Message += "; " + found.Doubt.Why
-		out, err = w.finish(nil, failure, false, journal.Soon)
+		out, err = w.recordOutcome(nil, failure, false, journal.Soon)
 	}
 	return true, out, err
 }
@@ -125,6 +125,6 @@ func (w *work) failure(err error) *StepError {
 		err = errors.New("the step had no effect")
 	}
 	var se *StepError
-	errors.As(named(err, w.call.Name, w.attempt), &se)
+	errors.As(stepFailure(err, w.call.Name, w.attempt), &se)
 	return se
 }

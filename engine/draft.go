@@ -117,14 +117,14 @@ func (r *Run) shorten(d *draft, seq uint32) []byte {
 			d.call = int64(k.place)
 		}
 		if d.kind == kindDone && k.gave(d.outcome()) {
-			d.came = int64(k.gaveAt)
+			d.came = int64(k.outcomeAt)
 		}
 	}
 	if d.call == inFull && d.came == inFull && !d.behind {
 		return d.full()
 	}
-	r.buf = d.data(r.buf[:0])
-	return r.buf
+	r.encoded = d.data(r.encoded[:0])
+	return r.encoded
 }
 
 // remember takes up what the draft's record, now in the journal at a place,

@@ -39,15 +39,15 @@ type Engine struct {
 	runs      map[string]*Run   // live, by id
 	dedup     map[string]string // dedup id of a live run → its id
 	starting  map[string]chan struct{}
-	waiting   []*Run // recovered, until Run
+	recovered []*Run // recovered, until Run
 	lastID    time.Time
 	alarms    []Alarm
 
 	notLoaded       []string // files without workflows, with their faults
 	notLoadedAlarms []Alarm  // of these
 
-	unmoved time.Time // since when the journal cannot move ended runs, as far as was seen; zero: it can
-	told    int       // sentences of the journal about damage and loss that are alarms already
+	unmovedSince  time.Time // since when the journal cannot move ended runs, as far as was seen; zero: it can
+	lossesAlarmed int       // sentences of the journal about damage and loss that are alarms already
 }
 
 type phase uint8
@@ -128,10 +128,10 @@ func (e *Engine) Run(ctx context.Context) error {
 		return fmt.Errorf("cannot run the engine: it has been run before")
 	}
 	e.phase = phaseRunning
-	for _, r := range e.waiting {
+	for _, r := range e.recovered {
 		e.launch(r)
 	}
-	e.waiting = nil
+	e.recovered = nil
 	e.mu.Unlock()
 	close(e.ready)
 	<-ctx.Done()
@@ -152,8 +152,8 @@ func (e *Engine) launch(r *Run) {
 	e.wg.Go(r.execute)
 }
 
-// enter takes a turn if one is free.
-func (e *Engine) enter() bool {
+// tryEnter takes a turn if one is free.
+func (e *Engine) tryEnter() bool {
 	select {
 	case e.slots <- struct{}{}:
 		return true
@@ -166,8 +166,8 @@ func (e *Engine) leave() { <-e.slots }
 
 // newRun makes a live run. Its context ends with the engine's.
 func (e *Engine) newRun(num uint64, h header) *Run {
-	r := &Run{eng: e, num: num, head: h, log: e.journal.WriterOf(num), wake: make(chan struct{}, 1), over: make(chan struct{}),
-		events: map[string]value.Raw{}, seen: map[string]uint64{}, fates: map[uint64]Fate{}, safeFrom: laneSafe, notes: laneNotes,
+	r := &Run{eng: e, num: num, head: h, log: e.journal.WriterOf(num), wake: make(chan struct{}, 1), done: make(chan struct{}),
+		events: map[string]value.Raw{}, seen: map[string]uint64{}, fates: map[uint64]Fate{}, safeBase: laneSafe, nextNote: laneNotes,
 		version: 1}
 	r.ctx, r.cancel = context.WithCancelCause(e.base)
 	return r
@@ -178,7 +178,7 @@ func (r *Run) watchDeadline() {
 	if r.head.deadline.IsZero() {
 		return
 	}
-	end := &ending{state: isa88.Aborted, kind: "Timeout", why: "the run's time limit has come, " + r.head.deadline.Format(time.RFC3339)}
+	end := &termination{state: isa88.Aborted, kind: "Timeout", why: "the run's time limit has come, " + r.head.deadline.Format(time.RFC3339)}
 	left := time.Until(r.head.deadline)
 	if left <= 0 {
 		r.cancel(end) // before the program is replayed, which must not see it come

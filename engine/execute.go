@@ -18,32 +18,32 @@ const cancelGrace = time.Second
 // execute is a run's goroutine, from its turn to its end.
 func (r *Run) execute() {
 	defer r.cancel(context.Canceled) // else the engine's context would keep the run for ever
-	err := r.turn()
+	err := r.awaitTurn()
 	if err == nil {
 		defer r.eng.leave()
-		r.begin()
+		r.startTurn()
 	}
-	st := r.endNoted
+	st := r.recordedCompletion
 	switch {
 	case errors.Is(err, errShutdown):
 		return
 	case st != nil:
 	case err != nil:
-		st = r.judge(nil, err)
+		st = r.conclude(nil, err)
 	default:
 		st = r.runProgram()
 	}
 	if st != nil {
-		r.end(*st)
+		r.finishRun(*st)
 	}
 }
 
-// turn waits until the run may execute. Meanwhile it is the engine that takes
+// awaitTurn waits until the run may execute. Meanwhile it is the engine that takes
 // commands, unless the run's program has begun and wants to take them itself.
 // The error is fatal.
-func (r *Run) turn() error {
-	for !r.eng.enter() {
-		if r.endNoted == nil && (r.head.commands == ByEngine || r.started.IsZero()) {
+func (r *Run) awaitTurn() error {
+	for !r.eng.tryEnter() {
+		if r.recordedCompletion == nil && (r.head.commands == ByEngine || r.startedAt.IsZero()) {
 			if err := r.takeCommands(""); err != nil {
 				return err
 			}
@@ -59,24 +59,24 @@ func (r *Run) turn() error {
 	return nil
 }
 
-// begin notes when the run first had its turn.
-func (r *Run) begin() {
+// startTurn notes when the run first had its turn.
+func (r *Run) startTurn() {
 	r.mu.Lock()
-	first := r.started.IsZero()
+	first := r.startedAt.IsZero()
 	if first {
-		r.started = time.Now()
+		r.startedAt = time.Now()
 	}
-	if r.resumed {
-		r.recovers++
+	if r.recovered {
+		r.recoveries++
 	}
 	r.status = Running
 	if r.state == isa88.Starting || r.state == isa88.Idle {
 		r.state = isa88.Running
 	}
-	r.touch()
+	r.notify()
 	r.mu.Unlock()
 	what := "started"
-	if r.resumed {
+	if r.recovered {
 		what = "recovered"
 	} else if !first {
 		return
@@ -88,42 +88,42 @@ func (r *Run) begin() {
 }
 
 // runProgram returns how the program ended; nil if the run goes on at the next start.
-func (r *Run) runProgram() *endState {
+func (r *Run) runProgram() *completion {
 	if r.ctx.Err() != nil {
-		return r.judge(nil, context.Cause(r.ctx))
+		return r.conclude(nil, context.Cause(r.ctx))
 	}
-	if r.unsaid {
+	if r.lossUnrecorded {
 		// Before anything else: what the journal says of a loss is said until it is on record.
-		if err := r.commit(journal.Change{Records: r.note("lost", r.lost), LossNoted: true, Essential: true}); err != nil {
-			return r.judge(nil, err)
+		if err := r.commit(journal.Change{Records: r.note("lost", r.loss), LossNoted: true, Essential: true}); err != nil {
+			return r.conclude(nil, err)
 		}
 	}
-	if r.lost != "" && r.badRec == nil {
-		if st, over := r.askLost(); over {
+	if r.loss != "" && r.recordFault == nil {
+		if st, over := r.askAboutLoss(); over {
 			return st
 		}
 	}
-	if r.resumed {
-		if st, over := r.afterLoss(); over {
+	if r.recovered {
+		if st, over := r.applyPowerLossPolicy(); over {
 			return st
 		}
 	}
-	if r.badRec != nil {
-		return r.holdBroken(&RunError{Type: "RecordUnreadable", Message: r.badRec.Error()})
+	if r.recordFault != nil {
+		return r.holdUnreplayable(&RunError{Type: "RecordUnreadable", Message: r.recordFault.Error()})
 	}
 	if !r.replay.active() {
 		if err := r.boundary(); err != nil { // HOLD, before the program has begun
-			return r.judge(nil, err)
+			return r.conclude(nil, err)
 		}
 	}
 	ctx, stop := delayed(r.ctx, cancelGrace)
-	res, err := r.call(ctx)
+	res, err := r.runGuarded(ctx)
 	stop()
-	return r.judge(res, err)
+	return r.conclude(res, err)
 }
 
-// call runs the program. A panic of Go code in it ends this run only.
-func (r *Run) call(ctx context.Context) (res any, err error) {
+// runGuarded runs the program. A panic of Go code in it ends this run only.
+func (r *Run) runGuarded(ctx context.Context) (res any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.eng.cfg.Log.Error("workflow panicked", "run", r.head.id, "panic", p, "stack", string(debug.Stack()))
@@ -135,32 +135,32 @@ func (r *Run) call(ctx context.Context) (res any, err error) {
 
 func panicText(p any) string { return fmt.Sprintf("panic: %v", p) }
 
-// afterLoss carries out on_power_loss.
-func (r *Run) afterLoss() (st *endState, over bool) {
+// applyPowerLossPolicy carries out on_power_loss.
+func (r *Run) applyPowerLossPolicy() (st *completion, over bool) {
 	switch r.head.powerLoss {
 	case StopAfterLoss:
-		return r.judge(nil, &ending{state: isa88.Stopped, kind: "Stopped", why: "stopped after an interruption, as on_power_loss says"}), true
+		return r.conclude(nil, &termination{state: isa88.Stopped, kind: "Stopped", why: "stopped after an interruption, as on_power_loss says"}), true
 	case HoldAfterLoss:
 		r.update(func() { r.held, r.state = true, isa88.Held })
 		if err := r.append(journal.Change{Records: r.note("held", "on_power_loss"), Essential: true}, journal.Soon); err != nil {
-			return r.judge(nil, err), true
+			return r.conclude(nil, err), true
 		}
-		if err := r.obey(); err != nil {
-			return r.judge(nil, err), true
+		if err := r.handleCommands(); err != nil {
+			return r.conclude(nil, err), true
 		}
 	}
 	return nil, false
 }
 
-// judge makes an end of what the program returned.
-func (r *Run) judge(res any, err error) *endState {
+// conclude makes an end of what the program returned.
+func (r *Run) conclude(res any, err error) *completion {
 	if r.fatal != nil {
 		err = r.fatal
 	} else if r.ctx.Err() != nil {
 		err = context.Cause(r.ctx)
 	}
 	var (
-		end *ending
+		end *termination
 		mis *Mismatch
 		rec *recordError
 	)
@@ -171,26 +171,26 @@ func (r *Run) judge(res any, err error) *endState {
 		if err != nil {
 			mis.Script += " with " + err.Error()
 		}
-		return r.holdBroken(&RunError{Type: "NonDeterminism", Message: mis.Error()})
+		return r.holdUnreplayable(&RunError{Type: "NonDeterminism", Message: mis.Error()})
 	case err == nil:
 		enc, err := encode(res)
 		if err != nil {
-			return &endState{status: Error, state: isa88.Error, err: &RunError{Type: typeOf(err, "BadResult"), Message: "the workflow's result cannot be kept: " + err.Error()}}
+			return &completion{status: Error, state: isa88.Error, err: &RunError{Type: errorTypeOf(err, "BadResult"), Message: "the workflow's result cannot be kept: " + err.Error()}}
 		}
-		return &endState{status: Success, state: isa88.Complete, result: enc}
+		return &completion{status: Success, state: isa88.Complete, result: enc}
 	case errors.Is(err, errShutdown):
 		return nil
 	case errors.As(err, &end):
-		return &endState{status: Cancelled, state: end.state, err: &RunError{Type: end.kind, Message: end.why}}
+		return &completion{status: Cancelled, state: end.state, err: &RunError{Type: end.kind, Message: end.why}}
 	case errors.As(err, &mis):
-		return r.holdBroken(&RunError{Type: "NonDeterminism", Message: mis.Error()})
+		return r.holdUnreplayable(&RunError{Type: "NonDeterminism", Message: mis.Error()})
 	case errors.As(err, &rec):
 		if r.eng.journal.Err() != nil {
 			return nil // nothing can be recorded; the record says where to go on
 		}
-		return r.holdBroken(&RunError{Type: "RecordUnreadable", Message: rec.Error()})
+		return r.holdUnreplayable(&RunError{Type: "RecordUnreadable", Message: rec.Error()})
 	}
-	return &endState{status: Error, state: isa88.Error, err: asRunError(err)}
+	return &completion{status: Error, state: isa88.Error, err: asRunError(err)}
 }
 
 func asRunError(err error) *RunError {
@@ -205,9 +205,9 @@ func asRunError(err error) *RunError {
 	return &RunError{Type: "Error", Message: err.Error()}
 }
 
-// holdBroken holds a run whose record cannot be replayed: it writes the safe
+// holdUnreplayable holds a run whose record cannot be replayed: it writes the safe
 // state, and waits for an operator to end it. The next start tries again.
-func (r *Run) holdBroken(why *RunError) *endState {
+func (r *Run) holdUnreplayable(why *RunError) *completion {
 	why = why.short()
 	r.replay = cursor{}
 	r.fatal = nil
@@ -218,7 +218,7 @@ func (r *Run) holdBroken(why *RunError) *endState {
 	}
 	for {
 		if err := r.takeCommands("while the record cannot be replayed: STOP, ABORT or cancel"); err != nil {
-			st := r.judge(nil, err)
+			st := r.conclude(nil, err)
 			if st != nil && st.err != nil {
 				st.err.Message += "; before: " + why.Message
 			}
@@ -228,14 +228,14 @@ func (r *Run) holdBroken(why *RunError) *endState {
 	}
 }
 
-// end writes the safe state where one is due, and closes the run's record.
-func (r *Run) end(st endState) {
+// finishRun writes the safe state where one is due, and closes the run's record.
+func (r *Run) finishRun(st completion) {
 	st.err = st.err.short()
 	if st.status != Success && len(r.head.safeState) > 0 && !r.safeWritten {
-		if r.endNoted == nil {
-			data := fields(nil, string(st.status), string(st.state), runErrorFields(st.err), st.result, r.safeFrom)
+		if r.recordedCompletion == nil {
+			data := fields(nil, string(st.status), string(st.state), runErrorFields(st.err), st.result, r.safeBase)
 			rec := r.note("")
-			rec[0].Kind, rec[0].Data = kindEnding, data
+			rec[0].Kind, rec[0].Data = kindCompletion, data
 			if err := r.commit(journal.Change{Records: rec, Essential: true}); err != nil {
 				return
 			}
@@ -244,21 +244,21 @@ func (r *Run) end(st endState) {
 			return // shutdown, or the journal failed: the ending is on record, and goes on at the next start
 		}
 	}
-	r.close(st)
+	r.closeRecord(st)
 }
 
-// close makes the end durable, and then known.
-func (r *Run) close(st endState) {
-	for errors.Is(r.closeNow(st), journal.ErrNoRoom) {
+// closeRecord makes the end durable, and then known.
+func (r *Run) closeRecord(st completion) {
+	for errors.Is(r.tryClose(st), journal.ErrNoRoom) {
 		if err := r.awaitReserve(); err != nil {
 			return // what ended it is on record, or is found again, at the next start
 		}
 	}
 }
 
-func (r *Run) closeNow(st endState) error {
-	r.post.Lock()
-	defer r.post.Unlock()
+func (r *Run) tryClose(st completion) error {
+	r.delivery.Lock()
+	defer r.delivery.Unlock()
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	var c journal.Change
 	for _, m := range r.pick(topicCommand, 1<<30) {
@@ -269,7 +269,7 @@ func (r *Run) closeNow(st endState) error {
 		if m.word == isa88.Abort && st.state == isa88.Aborted && st.err.Type == "Aborted" {
 			f.Taken, f.Fate = true, "taken"
 		}
-		c.Records = append(c.Records, r.fateNote(f, m)...)
+		c.Records = append(c.Records, r.commandNote(f, m)...)
 	}
 	info := r.info()
 	info.Status, info.State, info.Result, info.Error = st.status, st.state, st.result, st.err
@@ -280,14 +280,14 @@ func (r *Run) closeNow(st endState) error {
 		return err
 	}
 	c.End, c.Terms, c.Essential = summary, termsOf(&info), true
-	if err := r.commitNow(c); err != nil {
+	if err := r.tryCommit(c); err != nil {
 		return err
 	}
 	r.eng.forget(r)
 	r.update(func() {
 		r.status, r.state, r.result, r.err, r.ended = st.status, st.state, st.result, st.err, true
-		r.doubt, r.held, r.step = nil, false, ""
-		close(r.over)
+		r.doubt, r.held, r.currentStep = nil, false, ""
+		close(r.done)
 	})
 	r.eng.cfg.Log.Info("run has ended", "run", r.head.id, "workflow", r.head.workflow, "status", st.status, "state", st.state)
 	return nil

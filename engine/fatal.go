@@ -11,15 +11,15 @@ import (
 // next start.
 var errShutdown = errors.New("the engine is stopping")
 
-// ending is the error that ends a run from outside: cancel, deadline, STOP,
+// termination is the error that ends a run from outside: cancel, deadline, STOP,
 // ABORT. No program may catch it.
-type ending struct {
+type termination struct {
 	state isa88.State
 	kind  string // RunError.Type
 	why   string
 }
 
-func (e *ending) Error() string { return e.why }
+func (e *termination) Error() string { return e.why }
 
 // Mismatch is the error of a program that does not do what its record says.
 type Mismatch struct {
@@ -45,7 +45,7 @@ func (e *recordError) Unwrap() error { return e.err }
 // attempt() must not catch it.
 func IsFatal(err error) bool {
 	var (
-		end *ending
+		end *termination
 		mis *Mismatch
 		rec *recordError
 	)

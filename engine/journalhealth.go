@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// tellLosses raises an alarm for each thing that the journal has found damaged
+// alarmLosses raises an alarm for each thing that the journal has found damaged
 // or lost since it was asked last: at open, and while it runs.
-func (e *Engine) tellLosses() {
+func (e *Engine) alarmLosses() {
 	found := e.journal.Report().Sentences
 	e.mu.Lock()
-	fresh := found[min(e.told, len(found)):]
-	e.told = len(found)
+	fresh := found[min(e.lossesAlarmed, len(found)):]
+	e.lossesAlarmed = len(found)
 	e.mu.Unlock()
 	for _, s := range fresh {
 		e.alarm("", "journal: "+s)
@@ -30,12 +30,12 @@ func (e *Engine) journalAlarms() []Alarm {
 	defer e.mu.Unlock()
 	switch {
 	case err == nil:
-		e.unmoved = time.Time{}
+		e.unmovedSince = time.Time{}
 		return out
-	case e.unmoved.IsZero():
-		e.unmoved = time.Now().UTC()
+	case e.unmovedSince.IsZero():
+		e.unmovedSince = time.Now().UTC()
 	}
-	return append(out, Alarm{Since: e.unmoved, Message: fmt.Sprintf("runs that have ended stay among the live ones: %v", err)})
+	return append(out, Alarm{Since: e.unmovedSince, Message: fmt.Sprintf("runs that have ended stay among the live ones: %v", err)})
 }
 
 // journalRoom says why the journal has no room; "" if it has.

@@ -29,11 +29,11 @@ type known struct {
 
 // knownCall is one call, and what came of it.
 type knownCall struct {
-	kind   journal.Kind // kindDone or kindReceived
-	place  uint32       // of the record that holds the call in full
-	gaveAt uint32       // of the kindDone that holds the outcome in full
-	key    []byte       // draft.key
-	out    []byte       // draft.outcome; empty: none is known
+	kind      journal.Kind // kindDone or kindReceived
+	place     uint32       // of the record that holds the call in full
+	outcomeAt uint32       // of the kindDone that holds the outcome in full
+	key       []byte       // draft.key
+	out       []byte       // draft.outcome; empty: none is known
 }
 
 // nothing is the outcome of a step without error and result. It is as short as
@@ -101,7 +101,7 @@ func (k *known) came(i int, out []byte, place uint32) {
 	}
 	c := &k.list[i]
 	k.size -= c.size()
-	c.out, c.gaveAt = append(c.out[:0], out...), place
+	c.out, c.outcomeAt = append(c.out[:0], out...), place
 	k.size += c.size()
 	k.fit(i)
 }
@@ -133,9 +133,9 @@ func (k *known) fit(i int) int {
 	return i
 }
 
-// hearCall takes up, while the record is replayed, a call that it answers, and
+// learnCall takes up, while the record is replayed, a call that it answers, and
 // returns the call's index.
-func (r *Run) hearCall(kind journal.Kind, o *opened) int {
+func (r *Run) learnCall(kind journal.Kind, o *opened) int {
 	d := &r.draft
 	d.b = d.b[:0]
 	for _, f := range o.fs[:asked(kind)] {
@@ -144,11 +144,11 @@ func (r *Run) hearCall(kind journal.Kind, o *opened) int {
 	return r.known.put(r.known.find(kind, d.b), kind, d.b, o.call)
 }
 
-// hearOutcome takes up what came of call i.
-func (r *Run) hearOutcome(i int, o *opened) {
+// learnOutcome takes up what came of call i.
+func (r *Run) learnOutcome(i int, o *opened) {
 	if i >= 0 {
 		d := &r.draft
 		d.b = append(append(d.b[:0], o.fs[2]...), o.fs[3]...)
-		r.known.came(i, d.b, o.gaveAt)
+		r.known.came(i, d.b, o.outcomeAt)
 	}
 }

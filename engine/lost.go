@@ -7,27 +7,27 @@ import (
 	"holdfast/journal"
 )
 
-// askLost holds a run of which the journal may have lost a part, and asks the
+// askAboutLoss holds a run of which the journal may have lost a part, and asks the
 // operator: nobody else can tell what the plant has seen of it. It returns when
 // the run is to go on from what is on record; else over says that it has ended
 // with st, or, with none, that it goes on at the next start.
-func (r *Run) askLost() (st *endState, over bool) {
-	d := Doubt{Why: r.lost + "; " + r.recordEnds()}
+func (r *Run) askAboutLoss() (st *completion, over bool) {
+	d := Doubt{Why: r.loss + "; " + r.recordEnds()}
 	r.eng.alarm(r.head.id, "HELD, in doubt: "+d.Why)
 	r.update(func() { r.doubt, r.state = &d, isa88.Held })
 	for {
 		if err := r.takeCommands("while a part of the record may be lost: answer with resolve, or STOP or ABORT"); err != nil {
-			return r.judge(nil, err), true
+			return r.conclude(nil, err), true
 		}
-		if m, ok := r.answered(); ok {
-			goOn, err := r.answerLost(m)
+		if m, ok := r.pendingAnswer(); ok {
+			goOn, err := r.answerLoss(m)
 			switch {
 			case err != nil:
-				return r.judge(nil, err), true
+				return r.conclude(nil, err), true
 			case !goOn:
 				a, _ := m.answer()
 				why := operatorsWord("a part of its record may be lost, and it was answered with fail", &message{actor: a.Actor})
-				return r.judge(nil, &RunError{Type: "RecordLost", Message: why + "; " + r.lost}), true
+				return r.conclude(nil, &RunError{Type: "RecordLost", Message: why + "; " + r.loss}), true
 			}
 			return nil, false
 		}
@@ -35,11 +35,11 @@ func (r *Run) askLost() (st *endState, over bool) {
 	}
 }
 
-// answerLost puts the operator's answer on record. It holds the door of the
+// answerLoss puts the operator's answer on record. It keeps deliveries out of the
 // mailbox until that is on disk and the question is gone.
-func (r *Run) answerLost(m message) (goOn bool, err error) {
-	r.post.Lock()
-	defer r.post.Unlock()
+func (r *Run) answerLoss(m message) (goOn bool, err error) {
+	r.delivery.Lock()
+	defer r.delivery.Unlock()
 	a, _ := m.answer()
 	c := journal.Change{Records: r.note("resolved", m.num, a.Decision, a.Actor), Taken: []uint64{m.num}, Essential: true}
 	if err := r.commit(c); err != nil {
@@ -50,7 +50,7 @@ func (r *Run) answerLost(m message) (goOn bool, err error) {
 		r.doubt, r.state = nil, isa88.Running
 	})
 	if a.Decision == "retry" {
-		r.lost = ""
+		r.loss = ""
 		return true, nil
 	}
 	// What is on record is not gone through any more.
@@ -78,9 +78,9 @@ func (r *Run) recordEnds() string {
 	return "its record has no step"
 }
 
-// refusesLost refuses an answer that names no way to go on. The caller holds r.mu.
-func (r *Run) refusesLost(a Answer) error {
-	if r.lost == "" || r.doubt == nil || r.doubt.Step != "" || a.Decision != "done" {
+// refuseForLoss refuses an answer that names no way to go on. The caller holds r.mu.
+func (r *Run) refuseForLoss(a Answer) error {
+	if r.loss == "" || r.doubt == nil || r.doubt.Step != "" || a.Decision != "done" {
 		return nil
 	}
 	return problem(Refused, "run %s is in doubt as a whole, not about one step: retry goes on from what is on record, fail ends it", r.head.id)

@@ -123,8 +123,8 @@ func checkCommand(body value.Raw) (value.Raw, error) {
 // of the first.
 func (r *Run) deliver(w *journal.Writer, m message) (uint64, error) {
 	answer, answers := m.answer()
-	r.post.Lock()
-	defer r.post.Unlock()
+	r.delivery.Lock()
+	defer r.delivery.Unlock()
 	r.mu.Lock()
 	if m.uuid != "" {
 		if first, seen := r.seen[m.uuid]; seen {
@@ -134,12 +134,12 @@ func (r *Run) deliver(w *journal.Writer, m message) (uint64, error) {
 	}
 	if r.ended {
 		r.mu.Unlock()
-		return 0, errEnded(r.head.id)
+		return 0, errRunEnded(r.head.id)
 	}
 	if answers {
-		err := r.unasked()
+		err := r.refuseUnasked()
 		if err == nil {
-			err = r.refusesLost(answer)
+			err = r.refuseForLoss(answer)
 		}
 		if err != nil {
 			r.mu.Unlock()
@@ -150,36 +150,36 @@ func (r *Run) deliver(w *journal.Writer, m message) (uint64, error) {
 		r.mu.Unlock()
 		return 0, problem(Unavailable, "the mailbox of run %s is full: %d messages wait there", r.head.id, maxInbox)
 	}
-	r.lastMsg++
-	m.num = r.lastMsg
+	r.lastMessage++
+	m.num = r.lastMessage
 	r.mu.Unlock()
 	err := w.Commit(journal.Change{Run: r.num, Inbox: []journal.Message{{Number: m.num, Time: time.Now(), Data: m.encode()}},
 		Essential: m.word != "" || m.topic == topicEngine})
 	if err != nil {
 		return 0, problem(Unavailable, "cannot accept a message for run %s: %v", r.head.id, err)
 	}
-	r.accepted(m)
+	r.admit(m)
 	return m.num, nil
 }
 
-// accepted lets the run see a message that is on disk.
-func (r *Run) accepted(m message) {
+// admit lets the run see a message that is on disk.
+func (r *Run) admit(m message) {
 	r.update(func() {
 		r.inbox = append(r.inbox, m)
 		if m.uuid != "" {
 			r.seen[m.uuid] = m.num
 		}
-		r.arrived(&m)
+		r.anticipate(&m)
 	})
-	r.nudge()
+	r.wakeUp()
 }
 
-// arrived shows at once what a message will lead to, where the engine handles
+// anticipate shows at once what a message will lead to, where the engine handles
 // it, and ends what must end at once. The caller holds r.mu.
-func (r *Run) arrived(m *message) {
+func (r *Run) anticipate(m *message) {
 	if m.topic == topicEngine {
 		if why, ok := cancelOf(m.body); ok {
-			r.cancel(&ending{state: isa88.Aborted, kind: "Cancelled", why: why})
+			r.cancel(&termination{state: isa88.Aborted, kind: "Cancelled", why: why})
 		}
 		return
 	}
@@ -189,9 +189,9 @@ func (r *Run) arrived(m *message) {
 	switch m.word {
 	case isa88.Abort:
 		r.state = isa88.Aborting
-		r.cancel(endedBy(m))
+		r.cancel(terminationBy(m))
 	case isa88.Stop, isa88.Hold:
-		if r.step != "" {
+		if r.currentStep != "" {
 			r.state = m.word.Next(r.state)
 		}
 	}

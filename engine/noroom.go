@@ -7,18 +7,18 @@ import (
 	"holdfast/journal"
 )
 
-// put records something, and tries again where the disk is full until there is
+// retryWhenRoom records something, and tries again where the disk is full until there is
 // room: nothing that depends on it has happened outside yet. What is essential
 // finds room in the journal's reserve; should that be used up, no command can be
 // recorded either, and there is nothing to be taken meanwhile.
-func (r *Run) put(essential bool, record func() error) error {
+func (r *Run) retryWhenRoom(essential bool, record func() error) error {
 	for {
 		err := record()
 		switch {
 		case err == nil:
 			return nil
 		case !errors.Is(err, journal.ErrNoRoom):
-			return r.die(&recordError{err})
+			return r.setFatal(&recordError{err})
 		case essential:
 			err = r.awaitReserve()
 		default:
@@ -49,7 +49,7 @@ func (r *Run) awaitRoom() error {
 			return r.boundary()
 		case <-r.wake:
 		case <-r.ctx.Done():
-			return r.die(context.Cause(r.ctx))
+			return r.setFatal(context.Cause(r.ctx))
 		}
 	}
 }
@@ -62,14 +62,14 @@ func (r *Run) awaitReserve() error {
 	if full == nil {
 		return nil
 	}
-	if r.door { // a message is refused by the journal, and not left to wait here
-		r.post.Unlock()
-		defer r.post.Lock()
+	if r.holdsDelivery { // a message is refused by the journal, and not left to wait here
+		r.delivery.Unlock()
+		defer r.delivery.Lock()
 	}
 	select {
 	case <-full.Again:
 		return nil
 	case <-r.eng.base.Done():
-		return r.die(context.Cause(r.eng.base))
+		return r.setFatal(context.Cause(r.eng.base))
 	}
 }

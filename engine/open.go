@@ -12,9 +12,9 @@ import (
 // opened is the data of a kindBegun, kindDone or kindReceived, with what it
 // leaves to earlier records.
 type opened struct {
-	fs     []value.Raw // all fields of the kind
-	call   uint32      // place of the record that holds name and args in full
-	gaveAt uint32      // place of the record that holds error and result in full
+	fs        []value.Raw // all fields of the kind
+	call      uint32      // place of the record that holds name and args in full
+	outcomeAt uint32      // place of the record that holds error and result in full
 }
 
 // open reads a record of kindBegun, kindDone or kindReceived. recs are the
@@ -25,7 +25,7 @@ type opened struct {
 // record holds that in full. The fields are in room if that is large enough,
 // and share the memory of the records.
 func open(recs []journal.Record, rec *journal.Record, room []value.Raw) (opened, error) {
-	o := opened{call: rec.Seq, gaveAt: rec.Seq}
+	o := opened{call: rec.Seq, outcomeAt: rec.Seq}
 	fs, err := value.Split(rec.Data, room)
 	if err != nil {
 		return o, unreadable(rec, err)
@@ -103,7 +103,7 @@ func (o *opened) outcomeFrom(recs []journal.Record, rec *journal.Record, place u
 			continue
 		}
 		copy(o.fs[2:4], fs[2:])
-		o.gaveAt = from.Seq
+		o.outcomeAt = from.Seq
 		return nil
 	}
 	return fmt.Errorf("it refers to place %d, where no earlier record holds an outcome in full", place)

@@ -132,7 +132,7 @@ func FuzzOpen(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			if len(o.fs) < len(standing(recs[i].Kind)) || o.call > recs[i].Seq || o.gaveAt > recs[i].Seq {
+			if len(o.fs) < len(standing(recs[i].Kind)) || o.call > recs[i].Seq || o.outcomeAt > recs[i].Seq {
 				t.Errorf("record %d is opened as %+v", i, o)
 			}
 			if major(o.fs[0]) != value.MajorText && (recs[i].Kind != kindDone || !o.fs[0].IsNil()) {

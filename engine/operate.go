@@ -61,14 +61,14 @@ func (e *Engine) postEnded(id string, m message) (Receipt, error) {
 		return Receipt{}, problem(Unavailable, "run %s is not up yet", id)
 	}
 	if m.uuid != "" {
-		if num, seen := seenIn(&run)[m.uuid]; seen {
+		if num, seen := messagesSeen(&run)[m.uuid]; seen {
 			return Receipt{Run: id, Message: num}, nil
 		}
 	}
-	return Receipt{}, errEnded(id)
+	return Receipt{}, errRunEnded(id)
 }
 
-func errEnded(id string) error { return problem(Refused, "run %s has ended", id) }
+func errRunEnded(id string) error { return problem(Refused, "run %s has ended", id) }
 
 // Command sends an operator command. A run that has ended takes RESET only,
 // which sets its state to IDLE.

@@ -27,7 +27,7 @@ func enc(t *testing.T, v any) value.Raw {
 
 func TestIsFatal(t *testing.T) {
 	t.Parallel()
-	for _, err := range []error{errShutdown, &ending{why: "stopped"}, &Mismatch{}, &recordError{errors.New("disk")}} {
+	for _, err := range []error{errShutdown, &termination{why: "stopped"}, &Mismatch{}, &recordError{errors.New("disk")}} {
 		if !IsFatal(err) || !IsFatal(fmt.Errorf("in a script: %w", err)) {
 			t.Errorf("%v is to be fatal", err)
 		}
@@ -231,14 +231,14 @@ func TestFields(t *testing.T) {
 // Numbers and UUIDs of messages are found in every kind of record that tells of them.
 func TestSeenIn(t *testing.T) {
 	t.Parallel()
-	r := &Run{notes: laneNotes}
+	r := &Run{nextNote: laneNotes}
 	m := message{num: 1, topic: "x", uuid: "u1"}
 	run := journal.Run{Inbox: []journal.Message{{Number: 1, Data: m.encode()}}, Records: []journal.Record{
 		{Kind: kindReceived, Data: fields(nil, "recv", "x", "", nil, nil, []any{[]any{uint64(2), "u2"}, []any{uint64(3), ""}})},
 		{Kind: kindDone, Data: fields(nil, "x")}, {Kind: kindNote, Data: []byte{0xff}},
 	}}
-	run.Records = append(run.Records, r.fateNote(Fate{Message: 4}, message{num: 4, uuid: "u4"})...)
-	if got := seenIn(&run); !reflect.DeepEqual(got, map[string]uint64{"u1": 1, "u2": 2, "u4": 4}) {
+	run.Records = append(run.Records, r.commandNote(Fate{Message: 4}, message{num: 4, uuid: "u4"})...)
+	if got := messagesSeen(&run); !reflect.DeepEqual(got, map[string]uint64{"u1": 1, "u2": 2, "u4": 4}) {
 		t.Errorf("got %v", got)
 	}
 }

@@ -19,10 +19,10 @@ func (r *Run) info() RunInfo {
 	defer r.mu.Unlock()
 	out := RunInfo{ID: r.head.id, Workflow: r.head.workflow, Status: r.status, State: r.state, Queue: "default",
 		Partition: r.head.partition, Priority: r.head.priority, DedupID: r.head.dedup, Inputs: r.head.inputs, Result: r.result, Error: r.err,
-		Events: maps.Clone(r.events), CreatedAt: r.head.created, Recoveries: r.recovers, InDoubt: r.doubt, SafeState: r.safeDone,
-		Commands: CommandModeName(r.head.commands.String()), CurrentStep: r.step}
-	if !r.started.IsZero() {
-		t := r.started.UTC().Truncate(time.Millisecond)
+		Events: maps.Clone(r.events), CreatedAt: r.head.created, Recoveries: r.recoveries, InDoubt: r.doubt, SafeState: r.safeResults,
+		Commands: CommandModeName(r.head.commands.String()), CurrentStep: r.currentStep}
+	if !r.startedAt.IsZero() {
+		t := r.startedAt.UTC().Truncate(time.Millisecond)
 		out.StartedAt = &t
 	}
 	if !r.head.deadline.IsZero() {
@@ -187,7 +187,7 @@ func (e *Engine) AwaitEnd(ctx context.Context, id string) error {
 		return nil
 	}
 	select {
-	case <-r.over:
+	case <-r.done:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -209,7 +209,7 @@ type Health struct {
 
 // Health counts live runs and lists alarms.
 func (e *Engine) Health() Health {
-	e.tellLosses()
+	e.alarmLosses()
 	h := Health{Alarms: e.journalAlarms(), JournalRoom: e.journalRoom()}
 	e.mu.Lock()
 	h.Alarms = append(append(append([]Alarm{}, h.Alarms...), e.notLoadedAlarms...), e.alarms...)

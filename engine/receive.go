@@ -59,7 +59,7 @@ func (r *Run) RecvCommand(state, topic string, timeout time.Duration, most int) 
 		r.mu.Lock()
 		if r.state != s && !r.engineHandles() {
 			r.state = s
-			r.touch()
+			r.notify()
 		}
 		r.mu.Unlock()
 	}
@@ -122,28 +122,28 @@ func (r *Run) receive(v *receive) (value.Raw, error) {
 		}
 		o, err := open(r.replay.recs, rec, nil)
 		if err != nil {
-			return nil, r.die(&recordError{err})
+			return nil, r.setFatal(&recordError{err})
 		}
 		if !isText(o.fs[0], "rt."+v.call) || !isText(o.fs[1], v.topic) {
 			return nil, r.mismatch(rec, v.describe(), nil)
 		}
-		r.hearCall(kindBegun, &o)
+		r.learnCall(kindBegun, &o)
 		began, begun = rec.Time, true
-		r.taken(rec)
+		r.advanceReplay(rec)
 		if r.replay.active() {
 			return r.replayReceive(v)
 		}
-		r.seq = rec.Seq
+		r.next = rec.Seq
 	}
 	if err := r.boundary(); err != nil {
 		return nil, err
 	}
 	if !begun && v.timeout >= rememberReceive {
 		r.draft.set(kindBegun, "rt."+v.call, v.topic, false, 1, nil)
-		if err := r.recordDraft(&r.draft, journal.Later); err != nil {
+		if err := r.appendDraft(&r.draft, journal.Later); err != nil {
 			return nil, err
 		}
-		r.seq--
+		r.next--
 	}
 	msgs, err := r.await(v, began.Add(v.timeout))
 	if err != nil {
@@ -176,7 +176,7 @@ func (r *Run) await(v *receive, deadline time.Time) ([]message, error) {
 		case <-r.wake:
 		case <-timer.C:
 		case <-r.ctx.Done():
-			return nil, r.die(context.Cause(r.ctx))
+			return nil, r.setFatal(context.Cause(r.ctx))
 		}
 	}
 }
@@ -186,7 +186,7 @@ func (r *Run) received(v *receive, msgs []message) (value.Raw, error) {
 	d := &r.draft
 	if len(msgs) == 0 {
 		d.set(kindReceived, v.call, v.topic, v.state, nil, nil, nil)
-		return nil, r.recordJoining(d)
+		return nil, r.appendJoining(d)
 	}
 	result, fates, err := v.choose(msgs)
 	if err != nil {
@@ -194,7 +194,7 @@ func (r *Run) received(v *receive, msgs []message) (value.Raw, error) {
 	}
 	enc, err := value.Encode(result)
 	if err != nil {
-		return nil, r.die(&recordError{err})
+		return nil, r.setFatal(&recordError{err})
 	}
 	var nums []uint64
 	var took, told []any
@@ -206,13 +206,13 @@ func (r *Run) received(v *receive, msgs []message) (value.Raw, error) {
 		told = append(told, []any{f.Message, f.Command, f.Taken, f.Fate, string(f.State)})
 	}
 	d.set(kindReceived, v.call, v.topic, v.state, enc, told, took)
-	r.recs[0] = journal.Record{Seq: r.seq, Kind: kindReceived, Time: time.Now(), Data: r.shorten(d, r.seq)}
-	if err := r.append(journal.Change{Records: r.recs[:1], Taken: nums, Essential: true}, journal.Soon); err != nil {
+	r.scratch[0] = journal.Record{Seq: r.next, Kind: kindReceived, Time: time.Now(), Data: r.shorten(d, r.next)}
+	if err := r.append(journal.Change{Records: r.scratch[:1], Taken: nums, Essential: true}, journal.Soon); err != nil {
 		return nil, err
 	}
-	r.remember(d, r.seq)
+	r.remember(d, r.next)
 	r.tail.live = false
-	r.seq++
+	r.next++
 	r.update(func() {
 		r.drop(nums...)
 		for _, f := range fates {
@@ -229,13 +229,13 @@ func (r *Run) replayReceive(v *receive) (value.Raw, error) {
 	}
 	o, err := open(r.replay.recs, rec, nil)
 	if err != nil {
-		return nil, r.die(&recordError{err})
+		return nil, r.setFatal(&recordError{err})
 	}
 	if fs := o.fs; !isText(fs[0], v.call) || !isText(fs[1], v.topic) || !isText(fs[2], v.state) {
 		return nil, r.mismatch(rec, v.describe(), nil)
 	}
-	r.hearCall(kindReceived, &o)
-	r.taken(rec)
+	r.learnCall(kindReceived, &o)
+	r.advanceReplay(rec)
 	return slices.Clone(o.fs[3]), nil
 }
 

@@ -12,15 +12,15 @@ import (
 // first three, fields at the end may be left out (standing), and places of
 // earlier records stand for what those hold in full (open).
 const (
-	kindBegun    journal.Kind = 1 // a step has begun: [name, args, effect, attempt, prepared]; effect is false while none is at work
-	kindDone     journal.Kind = 2 // a step has ended: [name, args, error, result, attempts, recovered, took ms]; behind a kindBegun name and args are nil, and took is left out
-	kindReceived journal.Kind = 3 // a receive has ended: [call, topic, state, result, fates, messages: [number, uuid]…]
-	kindValue    journal.Kind = 4 // now, random, uuid: [what, value]
-	kindEvent    journal.Kind = 5 // [key, value]
-	kindStream   journal.Kind = 6 // [stream, value]
-	kindProgress journal.Kind = 7 // [message, extra]
-	kindNote     journal.Kind = 8 // what the engine did by itself: [what, …]; what is started, recovered, held, lost, command, resolved or moot
-	kindEnding   journal.Kind = 9 // the program has ended, the safe state is next: [status, state, error, result, begin of the safe state in its lane]
+	kindBegun      journal.Kind = 1 // a step has begun: [name, args, effect, attempt, prepared]; effect is false while none is at work
+	kindDone       journal.Kind = 2 // a step has ended: [name, args, error, result, attempts, recovered, took ms]; behind a kindBegun name and args are nil, and took is left out
+	kindReceived   journal.Kind = 3 // a receive has ended: [call, topic, state, result, fates, messages: [number, uuid]…]
+	kindValue      journal.Kind = 4 // now, random, uuid: [what, value]
+	kindEvent      journal.Kind = 5 // [key, value]
+	kindStream     journal.Kind = 6 // [stream, value]
+	kindProgress   journal.Kind = 7 // [message, extra]
+	kindNote       journal.Kind = 8 // what the engine did by itself: [what, …]; what is started, recovered, held, lost, command, resolved or stale
+	kindCompletion journal.Kind = 9 // the program has ended, the safe state is next: [status, state, error, result, begin of the safe state in its lane]
 )
 
 // A record's Seq lies in one of three lanes: what the program did, in its

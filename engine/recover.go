@@ -34,25 +34,25 @@ func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
 		}
 		r := e.revive(run, programs, lost[run.Header.Run])
 		out.Runs++
-		if r.held || r.lost != "" || r.badRec != nil {
+		if r.held || r.loss != "" || r.recordFault != nil {
 			out.Held++
 		}
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		e.lastID = later(e.lastID, idTime(r.head.id, r.head.created))
+		e.lastID = latest(e.lastID, idTime(r.head.id, r.head.created))
 		e.runs[r.head.id] = r
 		if r.head.dedup != "" {
 			e.dedup[r.head.dedup] = r.head.id
 		}
-		e.waiting = append(e.waiting, r)
+		e.recovered = append(e.recovered, r)
 		return nil
 	})
-	e.tellLosses()
+	e.alarmLosses()
 	if err == nil {
 		err = e.journal.Ended(ctx, 0, func(r journal.EndedRun) bool {
 			e.mu.Lock()
 			defer e.mu.Unlock()
-			e.lastID = later(e.lastID, idTime(r.Header.ID, r.Header.Created))
+			e.lastID = latest(e.lastID, idTime(r.Header.ID, r.Header.Created))
 			return r.Err != nil // the newest that can be read is enough
 		})
 	}
@@ -62,7 +62,7 @@ func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
 	return out, nil
 }
 
-func later(a, b time.Time) time.Time {
+func latest(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b
 	}
@@ -75,27 +75,27 @@ func later(a, b time.Time) time.Time {
 func (e *Engine) revive(run journal.Run, programs map[string]Workflow, lost string) *Run {
 	h, err := decodeHeader(run.Header)
 	r := e.newRun(run.Header.Run, h)
-	r.resumed, r.status, r.state, r.badRec = true, Enqueued, isa88.Starting, err
+	r.recovered, r.status, r.state, r.recordFault = true, Enqueued, isa88.Starting, err
 	if err == nil {
-		r.wf, r.badRec = e.program(h, programs)
+		r.wf, r.recordFault = e.program(h, programs)
 	}
-	lanes(r, run.Records)
+	loadRecords(r, run.Records)
 	for _, jm := range run.Inbox {
 		m, err := decodeMessage(jm)
 		if err != nil {
-			r.badRec = err
+			r.recordFault = err
 			continue
 		}
-		r.had(m.num, m.uuid)
+		r.noteMessage(m.num, m.uuid)
 		r.inbox = append(r.inbox, m)
 	}
 	if lost != "" {
-		r.unsaid = true
+		r.lossUnrecorded = true
 		switch {
-		case r.lost == "":
-			r.lost = lost
-		case !strings.Contains(r.lost, lost): // it has lost something before
-			r.lost += "; " + lost
+		case r.loss == "":
+			r.loss = lost
+		case !strings.Contains(r.loss, lost): // it has lost something before
+			r.loss += "; " + lost
 		}
 	}
 	if r.held {
@@ -103,7 +103,7 @@ func (e *Engine) revive(run journal.Run, programs map[string]Workflow, lost stri
 	}
 	for i := range r.inbox {
 		if m := &r.inbox[i]; m.topic == topicEngine || m.word == isa88.Abort {
-			r.arrived(m)
+			r.anticipate(m)
 		}
 	}
 	r.watchDeadline()
@@ -141,81 +141,81 @@ func (e *Engine) program(h header, cache map[string]Workflow) (Workflow, error) 
 	return wf, nil
 }
 
-// lanes sorts a run's records into what the program did, what the engine
+// loadRecords sorts a run's records into what the program did, what the engine
 // noted, and what was written for its safe state.
-func lanes(r *Run, recs []journal.Record) {
+func loadRecords(r *Run, recs []journal.Record) {
 	for i := range recs {
 		rec := &recs[i]
 		switch {
 		case rec.Seq&laneSafe != 0:
-			if r.safe == nil {
-				r.safe = map[uint32]*journal.Record{}
+			if r.safeRecords == nil {
+				r.safeRecords = map[uint32]*journal.Record{}
 			}
-			r.safe[rec.Seq] = rec // kindDone sorts behind kindBegun, and replaces it
-			r.safeFrom = rec.Seq + 1
+			r.safeRecords[rec.Seq] = rec // kindDone sorts behind kindBegun, and replaces it
+			r.safeBase = rec.Seq + 1
 		case rec.Seq&laneNotes != 0:
-			r.notes = rec.Seq + 1
-			r.readNote(rec)
+			r.nextNote = rec.Seq + 1
+			r.restoreNote(rec)
 		default:
 			r.replay.recs = append(r.replay.recs, *rec)
-			r.readShown(rec)
+			r.restoreShown(rec)
 		}
 	}
-	if r.endNoted != nil {
-		r.safeFrom = r.endNoted.safeFrom
+	if r.recordedCompletion != nil {
+		r.safeBase = r.recordedCompletion.safeBase
 	} else {
 		// It was written while the run could not be replayed. Should the run go
 		// on now, it has to be written anew at its end.
-		r.safe = nil
+		r.safeRecords = nil
 	}
 }
 
-// readNote takes up what the engine noted before.
-func (r *Run) readNote(rec *journal.Record) {
+// restoreNote takes up what the engine noted before.
+func (r *Run) restoreNote(rec *journal.Record) {
 	v, err := value.Decode(rec.Data)
 	l, ok := v.([]any)
 	if err != nil || !ok || len(l) == 0 {
-		r.badRec = fmt.Errorf("note %d cannot be read", rec.Seq&^laneNotes)
+		r.recordFault = fmt.Errorf("note %d cannot be read", rec.Seq&^laneNotes)
 		return
 	}
-	if rec.Kind == kindEnding {
-		r.endNoted = endingOf(l)
+	if rec.Kind == kindCompletion {
+		r.recordedCompletion = decodeCompletion(l)
 		return
 	}
 	switch l[0] {
 	case "started":
-		r.started = rec.Time
+		r.startedAt = rec.Time
 	case "recovered":
-		r.recovers++
+		r.recoveries++
 	case "lost":
 		if len(l) > 1 {
-			r.lost, _ = l[1].(string)
+			r.loss, _ = l[1].(string)
 		}
 	case "command":
 		for _, f := range fatesOf(rec) {
 			r.fates[f.Message] = f
-			r.readCommand(f, l)
+			r.restoreCommand(f, l)
 		}
-	case "resolved", "moot":
+	case "resolved", "stale":
 		if len(l) > 1 {
 			num, _ := l[1].(int64)
-			r.had(uint64(num), "")
+			r.noteMessage(uint64(num), "")
 		}
 		if l[0] == "resolved" && len(l) > 2 && l[2] == "retry" {
-			r.lost = "" // if there was a loss, an operator has said to go on
+			r.loss = "" // if there was a loss, an operator has said to go on
 		}
 	}
 }
 
-// readCommand takes up an operator command that the engine has decided on.
-func (r *Run) readCommand(f Fate, l []any) {
+// restoreCommand takes up an operator command that the engine has decided on.
+func (r *Run) restoreCommand(f Fate, l []any) {
 	m := message{num: f.Message, word: isa88.Command(f.Command)}
 	if len(l) > 8 {
 		m.actor, _ = l[6].(string)
 		m.reason, _ = l[7].(string)
 		m.uuid, _ = l[8].(string)
 	}
-	r.had(m.num, m.uuid)
+	r.noteMessage(m.num, m.uuid)
 	if !f.Taken {
 		return
 	}
@@ -225,15 +225,15 @@ func (r *Run) readCommand(f Fate, l []any) {
 	case isa88.Resume:
 		r.held = false
 	case isa88.Stop, isa88.Abort: // it did not come to its end before the process did
-		r.cancel(endedBy(&m))
+		r.cancel(terminationBy(&m))
 	}
 }
 
-func endingOf(l []any) *endState {
+func decodeCompletion(l []any) *completion {
 	if len(l) < 4 {
 		return nil
 	}
-	st := &endState{safeFrom: laneSafe}
+	st := &completion{safeBase: laneSafe}
 	status, _ := l[0].(string)
 	state, _ := l[1].(string)
 	st.status, st.state = Status(status), isa88.State(state)
@@ -246,14 +246,14 @@ func endingOf(l []any) *endState {
 	}
 	if len(l) > 4 {
 		from, _ := l[4].(int64)
-		st.safeFrom = uint32(from)
+		st.safeBase = uint32(from)
 	}
 	return st
 }
 
-// readShown takes up what the program told the outside, and which messages it
+// restoreShown takes up what the program told the outside, and which messages it
 // has taken.
-func (r *Run) readShown(rec *journal.Record) {
+func (r *Run) restoreShown(rec *journal.Record) {
 	fs, err := value.Split(rec.Data, nil)
 	if err != nil || len(fs) < 2 {
 		return // the replay says so, with its place
@@ -270,7 +270,7 @@ func (r *Run) readShown(rec *journal.Record) {
 			r.fates[f.Message] = f
 		}
 		if len(fs) > 5 {
-			came(fs[5], r.had)
+			eachTaken(fs[5], r.noteMessage)
 		}
 	}
 }

@@ -34,23 +34,23 @@ func (c *cursor) take() {
 	}
 }
 
-// expect returns the fields of the next record if it is of the kind that the
+// expectRecord returns the fields of the next record if it is of the kind that the
 // program asks for; else the mismatch.
-func (r *Run) expect(kind journal.Kind, n int, asked string, where func() string) ([]value.Raw, *journal.Record, error) {
+func (r *Run) expectRecord(kind journal.Kind, n int, asked string, where func() string) ([]value.Raw, *journal.Record, error) {
 	rec := r.replay.peek()
 	if rec.Kind != kind {
 		return nil, nil, r.mismatch(rec, asked, where)
 	}
 	fs, err := split(rec, n, nil)
 	if err != nil {
-		return nil, nil, r.die(&recordError{err})
+		return nil, nil, r.setFatal(&recordError{err})
 	}
 	return fs, rec, nil
 }
 
-// taken moves the cursor and the next place on.
-func (r *Run) taken(rec *journal.Record) {
-	r.seq = rec.Seq + 1
+// advanceReplay moves the cursor and the next place on.
+func (r *Run) advanceReplay(rec *journal.Record) {
+	r.next = rec.Seq + 1
 	recs, last := r.replay.recs, *rec
 	r.replay.take()
 	if r.replay.active() || !joinable(last.Kind) {
@@ -77,7 +77,7 @@ func (r *Run) mismatch(rec *journal.Record, asked string, where func() string) e
 	if where != nil {
 		at = where()
 	}
-	return r.die(&Mismatch{Seq: rec.Seq, Record: describe(r.replay.recs, rec), Script: asked, Where: at})
+	return r.setFatal(&Mismatch{Seq: rec.Seq, Record: describe(r.replay.recs, rec), Script: asked, Where: at})
 }
 
 // describe shows a record of recs in a message.

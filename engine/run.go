@@ -23,61 +23,61 @@ type Run struct {
 	log    *journal.Writer // used by the run's goroutine only
 
 	// Used by the run's goroutine only.
-	replay      cursor
-	seq         uint32                     // next place in the program's lane
-	inner       int                        // steps called in the body of the user step at work
-	safe        map[uint32]*journal.Record // what the record has of the safe state that is due
-	safeFrom    uint32                     // where in its lane that begins
-	tail        tail
-	known       known
-	draft       draft
-	fatal       error // the first fatal error; every later call returns it
-	buf         []byte
-	recs        [1]journal.Record
-	counts      [1]journal.Count
-	resumed     bool // brought back by Recover
-	safeWritten bool
-	endNoted    *endState // found in the record: the program has ended before
-	lost        string    // what the journal has lost of the record
-	unsaid      bool      // lost is not on record yet
-	badRec      error     // the record cannot be replayed
-	door        bool      // this goroutine holds post
+	replay             cursor
+	next               uint32                     // next place in the program's lane
+	innerSteps         int                        // steps called in the body of the user step at work
+	safeRecords        map[uint32]*journal.Record // what the record has of the safe state that is due
+	safeBase           uint32                     // where in its lane that begins
+	tail               tail
+	known              known
+	draft              draft
+	fatal              error // the first fatal error; every later call returns it
+	encoded            []byte
+	scratch            [1]journal.Record
+	counts             [1]journal.Count
+	recovered          bool // brought back by Recover
+	safeWritten        bool
+	recordedCompletion *completion // found in the record: the program has ended before
+	loss               string      // what the journal has lost of the record
+	lossUnrecorded     bool        // lost is not on record yet
+	recordFault        error       // the record cannot be replayed
+	holdsDelivery      bool        // this goroutine holds delivery
 
-	post sync.Mutex // one delivery at a time, held until it is on disk; taken before mu
+	delivery sync.Mutex // one delivery at a time, held until it is on disk; taken before mu
 
-	mu       sync.Mutex // guards what follows; never held during I/O
-	status   Status
-	state    isa88.State
-	step     string // at work now
-	started  time.Time
-	result   value.Raw
-	err      *RunError
-	doubt    *Doubt
-	held     bool // by the engine, at a boundary
-	noRoom   bool // it waits for room in the journal
-	events   map[string]value.Raw
-	safeDone []SafeResult
-	inbox    []message
-	lastMsg  uint64
-	seen     map[string]uint64 // message UUID → its number
-	fates    map[uint64]Fate
-	notes    uint32 // next place in the notes' lane
-	recovers int
-	version  uint64
-	changed  chan struct{} // closed at the next change; nil while nobody waits
-	wake     chan struct{} // one slot: a message has come
-	over     chan struct{} // closed when the run has ended
-	ended    bool
+	mu          sync.Mutex // guards what follows; never held during I/O
+	status      Status
+	state       isa88.State
+	currentStep string // at work now
+	startedAt   time.Time
+	result      value.Raw
+	err         *RunError
+	doubt       *Doubt
+	held        bool // by the engine, at a boundary
+	noRoom      bool // it waits for room in the journal
+	events      map[string]value.Raw
+	safeResults []SafeResult
+	inbox       []message
+	lastMessage uint64
+	seen        map[string]uint64 // message UUID → its number
+	fates       map[uint64]Fate
+	nextNote    uint32 // next place in the notes' lane
+	recoveries  int
+	version     uint64
+	changed     chan struct{} // closed at the next change; nil while nobody waits
+	wake        chan struct{} // one slot: a message has come
+	done        chan struct{} // closed when the run has ended
+	ended       bool
 }
 
-// endState is how a run's program has ended.
-type endState struct {
+// completion is how a run's program has ended.
+type completion struct {
 	status Status
 	state  isa88.State
 	err    *RunError
 	result value.Raw
 
-	safeFrom uint32 // of one found in the record: where its safe state begins in its lane
+	safeBase uint32 // of one found in the record: where its safe state begins in its lane
 }
 
 // ID returns the run's id.
@@ -95,7 +95,7 @@ func (r *Run) CheckCancelled() error {
 		return r.fatal
 	}
 	if r.ctx.Err() != nil && !r.replay.active() {
-		return r.die(context.Cause(r.ctx))
+		return r.setFatal(context.Cause(r.ctx))
 	}
 	return nil
 }
@@ -103,21 +103,21 @@ func (r *Run) CheckCancelled() error {
 // IsCancelled reports whether a cancel or a deadline has come. It needs no
 // record: a run that was cancelled is not replayed.
 func (r *Run) IsCancelled() bool {
-	var end *ending // a shutdown is none: the replay would not see it
+	var end *termination // a shutdown is none: the replay would not see it
 	return !r.replay.active() && errors.As(context.Cause(r.ctx), &end)
 }
 
-// die keeps the first fatal error.
-func (r *Run) die(err error) error {
+// setFatal keeps the first fatal error.
+func (r *Run) setFatal(err error) error {
 	if r.fatal == nil {
 		r.fatal = err
 	}
 	return r.fatal
 }
 
-// touch tells those who wait that something about the run has changed. The
+// notify tells those who wait that something about the run has changed. The
 // caller holds r.mu.
-func (r *Run) touch() {
+func (r *Run) notify() {
 	r.version++
 	if r.changed != nil {
 		close(r.changed)
@@ -128,20 +128,20 @@ func (r *Run) touch() {
 func (r *Run) update(f func()) {
 	r.mu.Lock()
 	f()
-	r.touch()
+	r.notify()
 	r.mu.Unlock()
 }
 
 // setStep names the step at work.
 func (r *Run) setStep(name string) {
 	r.mu.Lock()
-	r.step = name
-	r.touch()
+	r.currentStep = name
+	r.notify()
 	r.mu.Unlock()
 }
 
-// nudge wakes the run's goroutine if it waits for a message.
-func (r *Run) nudge() {
+// wakeUp wakes the run's goroutine if it waits for a message.
+func (r *Run) wakeUp() {
 	select {
 	case r.wake <- struct{}{}:
 	default:
@@ -151,8 +151,8 @@ func (r *Run) nudge() {
 // append adds records of the program's lane; the tail goes first if it has grown.
 func (r *Run) append(c journal.Change, u journal.Urgency) error {
 	c.Run = r.num
-	return r.put(c.Essential, func() error {
-		if err := r.tailNow(c.Essential); err != nil {
+	return r.retryWhenRoom(c.Essential, func() error {
+		if err := r.writeTail(c.Essential); err != nil {
 			return err
 		}
 		return r.log.Append(c, u)
@@ -161,38 +161,38 @@ func (r *Run) append(c journal.Change, u journal.Urgency) error {
 
 // commit adds records, and returns when they and all before them are on disk.
 func (r *Run) commit(c journal.Change) error {
-	return r.put(c.Essential, func() error { return r.commitNow(c) })
+	return r.retryWhenRoom(c.Essential, func() error { return r.tryCommit(c) })
 }
 
-// commitNow is commit without waiting for room.
-func (r *Run) commitNow(c journal.Change) error {
-	if err := r.tailNow(c.Essential); err != nil {
+// tryCommit is commit without waiting for room.
+func (r *Run) tryCommit(c journal.Change) error {
+	if err := r.writeTail(c.Essential); err != nil {
 		return err
 	}
 	c.Run = r.num
 	return r.log.Commit(c)
 }
 
-// record appends one record at the next place of the program's lane.
-func (r *Run) record(kind journal.Kind, data []byte, u journal.Urgency) error {
-	r.recs[0] = journal.Record{Seq: r.seq, Kind: kind, Time: time.Now(), Data: data}
-	return r.advance(journal.Change{Records: r.recs[:1]}, u)
+// appendRecord appends one record at the next place of the program's lane.
+func (r *Run) appendRecord(kind journal.Kind, data []byte, u journal.Urgency) error {
+	r.scratch[0] = journal.Record{Seq: r.next, Kind: kind, Time: time.Now(), Data: data}
+	return r.appendNext(journal.Change{Records: r.scratch[:1]}, u)
 }
 
-// advance appends what stands at the next place of the program's lane.
-func (r *Run) advance(c journal.Change, u journal.Urgency) error {
+// appendNext appends what stands at the next place of the program's lane.
+func (r *Run) appendNext(c journal.Change, u journal.Urgency) error {
 	if err := r.append(c, u); err != nil {
 		return err
 	}
 	r.tail.live = false
-	r.seq++
+	r.next++
 	return nil
 }
 
-// recordDraft is record for a draft.
-func (r *Run) recordDraft(d *draft, u journal.Urgency) error {
-	seq := r.seq
-	if err := r.record(d.kind, r.shorten(d, seq), u); err != nil {
+// appendDraft is appendRecord for a draft.
+func (r *Run) appendDraft(d *draft, u journal.Urgency) error {
+	seq := r.next
+	if err := r.appendRecord(d.kind, r.shorten(d, seq), u); err != nil {
 		return err
 	}
 	r.remember(d, seq)

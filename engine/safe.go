@@ -31,7 +31,7 @@ func (r *Run) writeSafe() error {
 	var results []SafeResult
 	for i, line := range r.head.safeState {
 		res := SafeResult{Tag: line.Tag, Value: line.Value}
-		out, err := r.writeSafeLine(r.safeFrom+uint32(i), line)
+		out, err := r.writeSafeLine(r.safeBase+uint32(i), line)
 		var se *StepError
 		switch {
 		case err != nil && !errors.As(err, &se):
@@ -39,7 +39,7 @@ func (r *Run) writeSafe() error {
 		case err != nil:
 			res.Detail = se.Error()
 		default:
-			res.OK, res.Detail = confirmed(out)
+			res.OK, res.Detail = confirmation(out)
 		}
 		if !res.OK {
 			r.eng.alarm(r.head.id, fmt.Sprintf("safe state of %s not reached: %s", line.Tag, res.Detail))
@@ -47,20 +47,20 @@ func (r *Run) writeSafe() error {
 		results = append(results, res)
 	}
 	r.safeWritten = true
-	r.update(func() { r.safeDone = results })
+	r.update(func() { r.safeResults = results })
 	return nil
 }
 
 func (r *Run) writeSafeLine(seq uint32, line SafeWrite) (value.Raw, error) {
 	step := r.eng.cfg.SafeWrite
-	args, err := safeArgs(step, line)
+	args, err := bindSafeWrite(step, line)
 	if err != nil {
 		return nil, Errorf("BadArgument", "%v", err)
 	}
 	c := &Call{Name: step.Name(), Step: step, Args: args, Options: StepOptions{MaxAttempts: safeAttempts, Interval: safeInterval}}
-	r.seq = seq
+	r.next = seq
 	w := &work{run: r, call: c, seq: seq, began: time.Now(), attempt: 1}
-	rec, begun := r.safe[seq]
+	rec, begun := r.safeRecords[seq]
 	if !begun {
 		return r.perform(w)
 	}
@@ -71,7 +71,7 @@ func (r *Run) writeSafeLine(seq uint32, line SafeWrite) (value.Raw, error) {
 	if rec.Kind == kindDone {
 		return recorded(o.fs)
 	}
-	w.began, w.begun = rec.Time, true
+	w.began, w.intentRecorded = rec.Time, true
 	return w.safeInterrupted(o.fs)
 }
 
@@ -96,17 +96,17 @@ func (w *work) safeInterrupted(fs []value.Raw) (value.Raw, error) {
 	}
 	switch found.Verdict {
 	case Done:
-		return w.finish(found.Result, nil, true, journal.Soon)
+		return w.recordOutcome(found.Result, nil, true, journal.Soon)
 	case Again:
 		return w.run.perform(w)
 	case Failed:
-		return w.finish(nil, w.failure(found.Err), true, journal.Soon)
+		return w.recordOutcome(nil, w.failure(found.Err), true, journal.Soon)
 	}
-	return w.finish(nil, &StepError{Type: "InDoubt", Message: found.Doubt.Why, Step: w.call.Name, Attempts: w.attempt}, true, journal.Soon)
+	return w.recordOutcome(nil, &StepError{Type: "InDoubt", Message: found.Doubt.Why, Step: w.call.Name, Attempts: w.attempt}, true, journal.Soon)
 }
 
-// safeArgs binds a line to the parameters of the step that writes it.
-func safeArgs(s Step, line SafeWrite) (value.Raw, error) {
+// bindSafeWrite binds a line to the parameters of the step that writes it.
+func bindSafeWrite(s Step, line SafeWrite) (value.Raw, error) {
 	m := &value.Map{}
 	for _, p := range s.Params() {
 		switch p.Name {
@@ -121,8 +121,8 @@ func safeArgs(s Step, line SafeWrite) (value.Raw, error) {
 	return value.Encode(m)
 }
 
-// confirmed reads the result of tags.write_confirm.
-func confirmed(out value.Raw) (ok bool, detail string) {
+// confirmation reads the result of tags.write_confirm.
+func confirmation(out value.Raw) (ok bool, detail string) {
 	v, err := value.Decode(out)
 	m, isMap := v.(*value.Map)
 	if err != nil || !isMap {

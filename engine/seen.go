@@ -5,22 +5,22 @@ import (
 	"holdfast/journal"
 )
 
-// had takes up a message of the life before: its number is not given again,
+// noteMessage takes up a message that came before a restart: its number is not given again,
 // and its UUID has been seen.
-func (r *Run) had(num uint64, uuid string) {
-	r.lastMsg = max(r.lastMsg, num)
+func (r *Run) noteMessage(num uint64, uuid string) {
+	r.lastMessage = max(r.lastMessage, num)
 	if uuid != "" {
 		r.seen[uuid] = num
 	}
 }
 
-// seenIn returns the UUIDs of the messages that an ended run has had, with
+// messagesSeen returns the UUIDs of the messages that an ended run has had, with
 // their numbers.
-func seenIn(run *journal.Run) map[string]uint64 {
+func messagesSeen(run *journal.Run) map[string]uint64 {
 	r := &Run{seen: map[string]uint64{}}
 	for _, jm := range run.Inbox {
 		if m, err := decodeMessage(jm); err == nil {
-			r.had(m.num, m.uuid)
+			r.noteMessage(m.num, m.uuid)
 		}
 	}
 	for i := range run.Records {
@@ -29,18 +29,18 @@ func seenIn(run *journal.Run) map[string]uint64 {
 		switch {
 		case err != nil: // what cannot be read was not seen
 		case rec.Kind == kindReceived && len(fs) > 5:
-			came(fs[5], r.had)
+			eachTaken(fs[5], r.noteMessage)
 		case rec.Kind == kindNote && len(fs) > 8 && isText(fs[0], "command"):
 			if uuid, err := fs[8].Text(); err == nil {
-				r.had(uint64(number(fs[1])), uuid)
+				r.noteMessage(uint64(number(fs[1])), uuid)
 			}
 		}
 	}
 	return r.seen
 }
 
-// came calls f with number and UUID of each message that a receive took.
-func came(list value.Raw, f func(num uint64, uuid string)) {
+// eachTaken calls f with number and UUID of each message that a receive took.
+func eachTaken(list value.Raw, f func(num uint64, uuid string)) {
 	v, err := value.Decode(list)
 	l, ok := v.([]any)
 	if err != nil || !ok {

@@ -53,21 +53,21 @@ func (e *Engine) CommandAll(_ context.Context, s Selection, c isa88.Command, rea
 	if err != nil {
 		return Dispatch{}, err
 	}
-	// With all doors held none of the runs can end, nor be told anything else,
-	// before all have been told. Two calls take the doors in the same order.
+	// While all deliveries are held up none of the runs can end, nor be told anything else,
+	// before all have been told. Two calls hold them up in the same order.
 	for _, r := range runs {
-		r.post.Lock()
+		r.delivery.Lock()
 	}
 	defer func() {
 		for _, r := range runs {
-			r.post.Unlock()
+			r.delivery.Unlock()
 		}
 	}()
-	return e.tellAll(runs, m)
+	return e.deliverAll(runs, m)
 }
 
-// tellAll puts a command into the mailboxes of runs. The caller holds their doors.
-func (e *Engine) tellAll(runs []*Run, m message) (Dispatch, error) {
+// deliverAll puts a command into the mailboxes of runs. The caller holds up their deliveries.
+func (e *Engine) deliverAll(runs []*Run, m message) (Dispatch, error) {
 	var (
 		out     Dispatch
 		told    []*Run
@@ -79,10 +79,10 @@ func (e *Engine) tellAll(runs []*Run, m message) (Dispatch, error) {
 		switch state := r.state; {
 		case r.ended:
 		case m.word == isa88.Stop || m.word == isa88.Abort || m.word.Allowed(state):
-			r.lastMsg++
+			r.lastMessage++
 			told = append(told, r)
-			out.Told = append(out.Told, Receipt{Run: r.head.id, Message: r.lastMsg})
-			changes = append(changes, journal.Change{Run: r.num, Inbox: []journal.Message{{Number: r.lastMsg, Time: now, Data: data}}, Essential: true})
+			out.Told = append(out.Told, Receipt{Run: r.head.id, Message: r.lastMessage})
+			changes = append(changes, journal.Change{Run: r.num, Inbox: []journal.Message{{Number: r.lastMessage, Time: now, Data: data}}, Essential: true})
 		default:
 			out.Refused = append(out.Refused, Refusal{Run: r.head.id, State: state})
 		}
@@ -96,7 +96,7 @@ func (e *Engine) tellAll(runs []*Run, m message) (Dispatch, error) {
 	}
 	for i, r := range told {
 		m.num = out.Told[i].Message
-		r.accepted(m)
+		r.admit(m)
 	}
 	return out, nil
 }

@@ -46,12 +46,12 @@ func (t *tail) become(d *draft, rec journal.Record) {
 }
 
 func (r *Run) flushTail() error {
-	return r.put(false, func() error { return r.tailNow(false) })
+	return r.retryWhenRoom(false, func() error { return r.writeTail(false) })
 }
 
-// tailNow appends the tail if it has grown. It is essential where what comes
+// writeTail appends the tail if it has grown. It is essential where what comes
 // behind it is.
-func (r *Run) tailNow(essential bool) error {
+func (r *Run) writeTail(essential bool) error {
 	if !r.tail.dirty {
 		return nil
 	}
@@ -62,8 +62,8 @@ func (r *Run) tailNow(essential bool) error {
 	return err
 }
 
-// recordJoining is recordDraft for a result that an equal one before it may absorb.
-func (r *Run) recordJoining(d *draft) error {
+// appendJoining is appendDraft for a result that an equal one before it may absorb.
+func (r *Run) appendJoining(d *draft) error {
 	if r.tail.joins(d) {
 		now := time.Now()
 		if now.Sub(r.tail.flushed) < tailFlush {
@@ -72,10 +72,10 @@ func (r *Run) recordJoining(d *draft) error {
 		r.tail.flushed = now
 		return r.flushTail()
 	}
-	if err := r.recordDraft(d, journal.Later); err != nil {
+	if err := r.appendDraft(d, journal.Later); err != nil {
 		return err
 	}
-	rec := r.recs[0]
+	rec := r.scratch[0]
 	rec.Count = 1
 	r.tail.become(d, rec)
 	return nil
