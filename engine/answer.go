@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"holdfast/engine/isa88"
+	"holdfast/engine/record"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
@@ -12,7 +13,7 @@ import (
 // askOperator puts the question of a step in doubt, and waits for the answer.
 // ifDone is the step's result should the operator say that it was done.
 func (w *work) askOperator(d Doubt, ifDone any) (value.Raw, error) {
-	r := w.run
+	r := w.lane.run
 	d.Step = w.call.Name
 	r.update(func() { r.doubt, r.state = &d, isa88.Held })
 	r.eng.cfg.Log.Warn("run is in doubt and held", "run", r.head.id, "step", d.Step, "tag", d.Tag, "why", d.Why)
@@ -23,7 +24,7 @@ func (w *work) askOperator(d Doubt, ifDone any) (value.Raw, error) {
 		if m, ok := r.pendingAnswer(); ok {
 			again, out, err := w.applyAnswer(m, ifDone)
 			if again {
-				return r.perform(w)
+				return w.lane.perform(w)
 			}
 			return out, err
 		}
@@ -45,7 +46,7 @@ func (r *Run) pendingAnswer() (message, bool) {
 // until that is on disk and the question is gone, so that an answer never
 // meets another question than its own.
 func (w *work) applyAnswer(m message, ifDone any) (again bool, out value.Raw, err error) {
-	r := w.run
+	r := w.lane.run
 	r.delivery.Lock()
 	r.holdsDelivery = true
 	defer func() {
@@ -53,7 +54,7 @@ func (w *work) applyAnswer(m message, ifDone any) (again bool, out value.Raw, er
 		r.delivery.Unlock()
 	}()
 	a, _ := m.answer()
-	c := journal.Change{Records: r.note("resolved", m.num, a.Decision, a.Actor), Taken: []uint64{m.num}, Essential: true}
+	c := journal.Change{Records: r.note(record.Resolved{Message: m.num, Decision: a.Decision, Actor: a.Actor}), Taken: []uint64{m.num}, Essential: true}
 	switch a.Decision {
 	case "done":
 		res := ifDone
@@ -66,7 +67,7 @@ func (w *work) applyAnswer(m message, ifDone any) (again bool, out value.Raw, er
 		w.alongside = c
 		out, err = w.recordOutcome(nil, &StepError{Type: "InDoubt", Message: operatorsWord("it was in doubt, and was answered with fail", &message{actor: a.Actor}), Step: w.call.Name, Attempts: w.attempt}, true, journal.Soon)
 	default: // retry: after a power cut from here on, the step is in doubt again
-		again, err = true, r.commit(c)
+		again, err = true, w.lane.commit(c)
 	}
 	if err != nil && IsFatal(err) {
 		return false, nil, err
@@ -85,7 +86,7 @@ func (r *Run) dropStaleAnswer() error {
 	if !ok {
 		return nil
 	}
-	if err := r.append(journal.Change{Records: r.note("stale", m.num), Taken: []uint64{m.num}, Essential: true}, journal.Soon); err != nil {
+	if err := r.main.append(journal.Change{Records: r.note(record.Stale{Message: m.num}), Taken: []uint64{m.num}, Essential: true}, journal.Soon); err != nil {
 		return err
 	}
 	r.update(func() { r.drop(m.num) })

@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"holdfast/engine/record"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
@@ -13,16 +14,19 @@ import (
 // work is one step on its way: where it stands in the record, and which
 // attempt it is at.
 type work struct {
-	run            *Run
-	call           *Call
-	seq            uint32
-	began          time.Time
-	attempt        int
-	prepared       any
-	intentRecorded bool // a kindBegun is in the record
-	inFlight       bool // it says that an effect has begun, and what became of that is not known
-	args           Args
-	effect         bool
+	lane     *lane
+	call     *Call
+	recorded value.Raw // the call's arguments as in the record
+	place    record.Place
+	began    time.Time
+	attempt  int
+	prepared any
+	args     Args
+	effect   bool
+
+	intentRecorded bool           // a Begun is in the record
+	inFlight       bool           // it says that an effect has begun, and what became of that is not known
+	replaces       bool           // the record has something at the place that cannot be read
 	alongside      journal.Change // goes to disk as one with the outcome
 }
 
@@ -30,19 +34,19 @@ type work struct {
 var errTimeout = Errorf("Timeout", "the attempt took longer than its time limit")
 
 // perform makes the attempts of a live step, and records its outcome.
-func (r *Run) perform(w *work) (value.Raw, error) {
+func (l *lane) perform(w *work) (value.Raw, error) {
 	if err := w.bind(); err != nil {
 		return nil, err
 	}
-	r.setStep(w.call.Name)
-	defer r.setStep("")
+	l.run.setStep(w.call.Name)
+	defer l.run.setStep("")
 	for {
 		res, err := w.try()
 		if err == nil {
 			return w.recordOutcome(res, nil, false, w.urgency())
 		}
-		if r.ctx.Err() != nil && errors.Is(err, context.Canceled) {
-			err = context.Cause(r.ctx) // a library's word for it; a shutdown must not become the step's failure
+		if l.ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			err = context.Cause(l.ctx) // a library's word for it; a shutdown must not become the step's failure
 		}
 		if IsFatal(err) {
 			return nil, w.abandon(err)
@@ -72,9 +76,9 @@ func (w *work) bind() error {
 	}
 	values, err := argsMap(w.call.Args)
 	if err != nil {
-		return w.run.setFatal(&recordError{err})
+		return w.lane.setFatal(&recordError{err})
 	}
-	w.args = Args{Run: w.run.head.id, Seq: w.seq, Began: w.began, Values: values}
+	w.args = Args{Key: w.lane.run.key(w.place), Began: w.began, Values: values}
 	if e, ok := w.call.Step.(Effector); ok {
 		w.effect = e.Effect(w.args)
 	}
@@ -89,10 +93,10 @@ func (w *work) try() (any, error) {
 		switch {
 		case !errors.Is(err, journal.ErrNoRoom):
 			return res, err
-		case w.seq&laneSafe != 0:
-			err = w.run.awaitReserve()
+		case w.lane.isSafe():
+			err = w.lane.awaitReserve()
 		default:
-			err = w.run.awaitRoom()
+			err = w.lane.awaitRoom()
 		}
 		if err != nil {
 			return nil, err
@@ -103,7 +107,7 @@ func (w *work) try() (any, error) {
 // tryNow makes one attempt: what it prepares, its intent on disk, the work. The
 // error is journal.ErrNoRoom when the intent could not be recorded for want of room.
 func (w *work) tryNow() (res any, err error) {
-	ctx := w.run.ctx
+	ctx := w.lane.ctx
 	if w.call.Options.Timeout > 0 {
 		var stop context.CancelFunc
 		ctx, stop = context.WithTimeoutCause(ctx, w.call.Options.Timeout, errTimeout)
@@ -120,11 +124,11 @@ func (w *work) tryNow() (res any, err error) {
 		if err := w.recordAttempt(true); err != nil {
 			return nil, err
 		}
-		if w.run.ctx.Err() != nil { // it came while the intent went to disk, and nothing has begun
+		if w.lane.ctx.Err() != nil { // it came while the intent went to disk, and nothing has begun
 			if err := w.recordAttempt(false); err != nil {
 				return nil, err
 			}
-			return nil, context.Cause(w.run.ctx)
+			return nil, context.Cause(w.lane.ctx)
 		}
 	} else if wt, ok := w.call.Step.(Waiter); ok && !w.intentRecorded && wt.Waits(w.args) >= rememberWait {
 		if err := w.recordAttempt(false); err != nil {
@@ -133,7 +137,7 @@ func (w *work) tryNow() (res any, err error) {
 	}
 	return w.guard(func() (any, error) {
 		if w.call.Body != nil {
-			w.run.innerSteps = 0
+			w.lane.inner = 0
 			return w.call.Body(ctx)
 		}
 		return w.call.Step.Run(ctx, w.args)
@@ -145,7 +149,7 @@ func (w *work) guard(code func() (any, error)) (res any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			res, err = nil, &StepError{Type: "Panic", Message: panicText(p), Bug: true, Unknown: w.inFlight}
-			w.run.eng.cfg.Log.Error("step panicked", "run", w.run.head.id, "step", w.call.Name, "panic", p)
+			w.lane.run.eng.cfg.Log.Error("step panicked", "run", w.lane.run.head.id, "step", w.call.Name, "panic", p)
 		}
 	}()
 	return code()
@@ -170,7 +174,7 @@ func (w *work) abandon(err error) error {
 			return err
 		}
 	}
-	return w.run.setFatal(err)
+	return w.lane.setFatal(err)
 }
 
 // pause waits between two attempts. Where that may be long, or an effect may
@@ -188,13 +192,8 @@ func (w *work) pause() error {
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	for over := false; ; {
-		switch {
-		case w.seq&laneSafe == 0:
-			if err := w.run.boundary(); err != nil {
-				return err
-			}
-		case w.run.ctx.Err() != nil: // a safe state is not for an operator to hold
-			return context.Cause(w.run.ctx)
+		if err := w.lane.boundary(); err != nil {
+			return err
 		}
 		if over {
 			return nil
@@ -202,8 +201,8 @@ func (w *work) pause() error {
 		select {
 		case <-t.C:
 			over = true
-		case <-w.run.wake:
-		case <-w.run.ctx.Done():
+		case <-w.lane.run.wake:
+		case <-w.lane.ctx.Done():
 		}
 	}
 }

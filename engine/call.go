@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"holdfast/engine/record"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
@@ -18,9 +19,11 @@ const rememberWait = time.Minute
 // Step calls a step: from the record while there is one, else for real. The
 // result has been through the record's encoding. A *StepError is the step's
 // failure; a fatal error (IsFatal) has to be returned by the program.
-func (r *Run) Step(c Call) (value.Raw, error) {
-	if r.fatal != nil {
-		return nil, r.fatal
+func (r *Run) Step(c Call) (value.Raw, error) { return r.main.step(&c) }
+
+func (l *lane) step(c *Call) (value.Raw, error) {
+	if l.fatal != nil {
+		return nil, l.fatal
 	}
 	if c.Name == "" {
 		c.Name = c.Step.Name()
@@ -28,21 +31,40 @@ func (r *Run) Step(c Call) (value.Raw, error) {
 	if err := value.Fits(len(c.Args)); err != nil {
 		return nil, &StepError{Type: typeLimit, Message: "the arguments: " + err.Error(), Step: c.Name, Bug: true}
 	}
-	if r.replay.active() {
-		return r.replayStep(&c)
+	recorded, err := l.recordedArgs(c)
+	if err != nil {
+		return nil, &StepError{Type: "BadArgument", Message: "the arguments: " + err.Error(), Step: c.Name, Bug: true}
 	}
-	if err := r.boundary(); err != nil {
+	if l.replay.active() {
+		return l.replayStep(c, recorded)
+	}
+	if err := l.boundary(); err != nil {
 		return nil, err
 	}
-	w := &work{run: r, call: &c, seq: r.next, began: time.Now(), attempt: 1}
-	return r.perform(w)
+	return l.perform(&work{lane: l, call: c, recorded: recorded, place: l.next, began: time.Now(), attempt: 1})
+}
+
+// recordedArgs returns the arguments of a call as they stand in the record:
+// those of a registered step without what they would be if they were not given.
+// They are valid until the next call.
+func (l *lane) recordedArgs(c *Call) (value.Raw, error) {
+	if c.Step == nil {
+		return c.Args, nil
+	}
+	defaults, err := l.run.eng.defaultsOf(c.Step)
+	if err != nil {
+		return nil, err
+	}
+	return record.WithoutDefaults(&l.args, c.Args, defaults)
 }
 
 // Direct runs a registered step inside the body of another: it is part of that
 // step, and has no record of its own.
 func (r *Run) Direct(ctx context.Context, s Step, args value.Raw) (value.Raw, error) {
-	r.innerSteps++
-	a := Args{Run: r.head.id, Seq: r.next, Inner: r.innerSteps, Attempt: 1, Began: time.Now()}
+	l := &r.main
+	l.inner++
+	a := Args{Key: r.key(l.next), Attempt: 1, Began: time.Now()}
+	a.Key.Inner = l.inner
 	var err error
 	if a.Values, err = argsMap(args); err != nil {
 		return nil, err
@@ -59,63 +81,77 @@ func (r *Run) Direct(ctx context.Context, s Step, args value.Raw) (value.Raw, er
 	return value.Encode(res)
 }
 
+// key names a step of the run.
+func (r *Run) key(at record.Place) record.Key {
+	return record.Key{Box: r.head.box, Run: r.head.id, Place: at}
+}
+
 // replayStep answers a call from the record.
-func (r *Run) replayStep(c *Call) (value.Raw, error) {
-	rec := r.replay.peek()
-	if rec.Kind != kindBegun && rec.Kind != kindDone {
-		return nil, r.mismatch(rec, showCall(c.Name, c.Args), c.Where)
-	}
-	var room [8]value.Raw
-	o, err := open(r.replay.recs, rec, room[:0])
-	if err != nil {
-		return nil, r.setFatal(&recordError{err})
-	}
-	if !isText(o.fs[0], c.Name) || !bytes.Equal(o.fs[1], c.Args) {
-		return nil, r.mismatch(rec, showCall(c.Name, c.Args), c.Where)
-	}
-	call := r.learnCall(rec.Kind, &o)
-	if rec.Kind == kindDone {
-		r.learnOutcome(call, &o)
-		r.advanceReplay(rec)
-		return recorded(o.fs)
-	}
-	begun := *rec
-	r.advanceReplay(rec)
-	if r.replay.active() && r.replay.peek().Seq == begun.Seq {
-		done := r.replay.peek()
-		if done.Kind != kindDone {
-			return nil, r.mismatch(done, "the outcome of "+showCall(c.Name, c.Args), c.Where)
+func (l *lane) replayStep(c *Call, args value.Raw) (value.Raw, error) {
+	rec := l.replay.peek()
+	switch rec.Kind {
+	case record.KindDone:
+		done, err := l.replay.Done(rec)
+		if err != nil {
+			return nil, l.unreadable(err)
 		}
-		if o, err = open(r.replay.recs, done, room[:0]); err != nil {
-			return nil, r.setFatal(&recordError{err})
+		if !sameCall(done.Name, done.Args, c, args) {
+			return nil, l.mismatch(rec, record.ShowCall(c.Name, args), c.Where)
 		}
-		r.learnOutcome(call, &o)
-		r.advanceReplay(done)
-		return recorded(o.fs)
+		return l.replayDone(rec, &done)
+	case record.KindBegun:
+		begun, err := l.replay.Begun(rec)
+		if err != nil {
+			return nil, l.unreadable(err)
+		}
+		if !sameCall(begun.Name, begun.Args, c, args) {
+			return nil, l.mismatch(rec, record.ShowCall(c.Name, args), c.Where)
+		}
+		return l.replayBegun(c, args, *rec, &begun)
 	}
-	if r.replay.active() {
-		return nil, r.setFatal(&recordError{fmt.Errorf("step %s at place %d has no outcome, and the record goes on", c.Name, begun.Seq)})
-	}
-	r.next = begun.Seq // its outcome belongs to the same place
-	return r.interrupted(c, &begun, o.fs)
+	return nil, l.mismatch(rec, record.ShowCall(c.Name, args), c.Where)
 }
 
-// recorded is the answer that a kindDone holds.
-func recorded(fs []value.Raw) (value.Raw, error) {
-	e, err := errorOf(fs[2])
-	if err != nil {
-		return nil, &recordError{err}
-	}
-	if e != nil {
-		return nil, e
-	}
-	return fs[3], nil
+func sameCall(name string, recorded value.Raw, c *Call, args value.Raw) bool {
+	return name == c.Name && (bytes.Equal(recorded, args) || recorded.IsNil() && args.IsNil())
 }
 
-// isText reports whether r is the encoding of s, without decoding it.
-func isText(r value.Raw, s string) bool {
-	major, n, rest, err := value.ReadHead(r)
-	return err == nil && major == value.MajorText && n == uint64(len(s)) && string(rest) == s
+// replayDone answers a call with the outcome that the record has.
+func (l *lane) replayDone(rec *journal.Record, done *record.Done) (value.Raw, error) {
+	l.writer.ReplayedDone(done)
+	l.advanceReplay(rec)
+	return recordedOutcome(done)
+}
+
+// replayBegun goes on behind the beginning of a step, with its outcome if the
+// record has it.
+func (l *lane) replayBegun(c *Call, args value.Raw, rec journal.Record, begun *record.Begun) (value.Raw, error) {
+	l.writer.ReplayedBegun(begun)
+	l.advanceReplay(&rec)
+	if !l.replay.active() {
+		l.next = record.PlaceOf(rec.Seq) // its outcome belongs to the same place
+		return l.interrupted(c, args, rec.Time, begun)
+	}
+	next := l.replay.peek()
+	switch {
+	case next.Seq != rec.Seq:
+		return nil, l.unreadable(fmt.Errorf("step %s at place %d has no outcome, and the record goes on", c.Name, rec.Seq))
+	case next.Kind != record.KindDone:
+		return nil, l.mismatch(next, "the outcome of "+record.ShowCall(c.Name, args), c.Where)
+	}
+	done, err := l.replay.Done(next)
+	if err != nil {
+		return nil, l.unreadable(err)
+	}
+	return l.replayDone(next, &done)
+}
+
+// recordedOutcome is the answer that a record holds.
+func recordedOutcome(d *record.Done) (value.Raw, error) {
+	if d.Failure != nil {
+		return nil, stepError(d.Failure)
+	}
+	return d.Result, nil
 }
 
 func argsMap(args value.Raw) (*value.Map, error) {
@@ -154,100 +190,4 @@ func stepFailure(err error, step string, attempt int) error {
 	}
 	out.Step, out.Attempts = step, attempt
 	return out
-}
-
-// recordAttempt records that the attempt has begun; an effect waits until that is on
-// disk. Without effect it records that nothing outside is at work: a wait, or
-// an attempt that is still to begin.
-func (w *work) recordAttempt(effect bool) error {
-	r := w.run
-	if !effect {
-		w.prepared = nil
-	}
-	prepared, err := value.Encode(w.prepared)
-	if err != nil {
-		return &StepError{Type: errorTypeOf(err, "BadResult"), Message: "what it prepared cannot be kept: " + err.Error(), Bug: true}
-	}
-	d := &r.draft
-	d.set(kindBegun, w.call.Name, w.call.Args, effect, w.attempt, prepared)
-	r.scratch[0] = journal.Record{Seq: w.seq, Kind: kindBegun, Time: w.began, Data: r.shorten(d, w.seq)}
-	r.tail.live = false
-	c := journal.Change{Records: r.scratch[:1], Again: w.intentRecorded, Essential: w.seq&laneSafe != 0}
-	switch {
-	case effect:
-		// Without waiting for room: what was prepared would grow old meanwhile.
-		if err = r.tryCommit(c); err != nil && !errors.Is(err, journal.ErrNoRoom) {
-			err = r.setFatal(&recordError{err})
-		}
-	case w.effect:
-		err = r.append(c, journal.Soon)
-	default:
-		err = r.append(c, journal.Later)
-	}
-	if err == nil {
-		r.remember(d, w.seq)
-		w.intentRecorded, w.inFlight = true, effect
-	}
-	return err
-}
-
-// tookMillis is how long a step without a kindBegun took; 0 for a short one,
-// so that equal answers of a poll stay equal.
-func (w *work) tookMillis() int64 {
-	const short = 10 * time.Millisecond
-	d := time.Since(w.began)
-	if d < short {
-		return 0
-	}
-	return d.Milliseconds()
-}
-
-// recordOutcome records a step's outcome and returns it as a replay would.
-func (w *work) recordOutcome(res any, failure *StepError, recovered bool, u journal.Urgency) (value.Raw, error) {
-	r := w.run
-	enc, err := encode(res)
-	if err != nil {
-		failure = &StepError{Type: errorTypeOf(err, "BadResult"), Message: "its result: " + err.Error(), Step: w.call.Name, Attempts: w.attempt, Bug: true}
-	}
-	if failure != nil {
-		enc = nil
-		failure.Message = short(failure.Message)
-	}
-	d := &r.draft
-	if !w.intentRecorded && w.alongside.Taken == nil {
-		d.set(kindDone, w.call.Name, w.call.Args, errorFields(failure), enc, w.attempt, recovered, w.tookMillis())
-		err = r.appendJoining(d)
-	} else {
-		d.set(kindDone, w.call.Name, w.call.Args, errorFields(failure), enc, w.attempt, recovered, 0)
-		d.behind = true
-		err = w.completeIntent(d, u)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if failure != nil {
-		return nil, failure
-	}
-	return enc, nil
-}
-
-// completeIntent records the outcome of a step that has a kindBegun, as one with what
-// goes to disk with it.
-func (w *work) completeIntent(d *draft, u journal.Urgency) error {
-	r := w.run
-	r.next = w.seq
-	r.scratch[0] = journal.Record{Seq: w.seq, Kind: kindDone, Time: time.Now(), Data: r.shorten(d, w.seq)}
-	var err error
-	if w.alongside.Taken != nil {
-		w.alongside.Records, w.alongside.Essential = append(w.alongside.Records, r.scratch[0]), true
-		r.tail.live = false
-		r.next++
-		err = r.commit(w.alongside)
-	} else {
-		err = r.appendNext(journal.Change{Records: r.scratch[:1], Essential: w.effect}, u)
-	}
-	if err == nil {
-		r.remember(d, w.seq)
-	}
-	return err
 }

@@ -1,31 +1,21 @@
 package engine
 
 import (
-	"context"
 	"math"
 	"slices"
 	"time"
 
 	"holdfast/engine/isa88"
+	"holdfast/engine/record"
 	"holdfast/journal"
 )
 
-// boundary is where a live run looks up between two steps: for a cancel, and
-// for the commands that the engine handles.
-func (r *Run) boundary() error {
-	if r.fatal != nil {
-		return r.fatal
-	}
-	if r.ctx.Err() != nil {
-		return r.setFatal(context.Cause(r.ctx))
-	}
+// hasCommands reports whether the engine has something to decide before the
+// run goes on.
+func (r *Run) hasCommands() bool {
 	r.mu.Lock()
-	quiet := !r.engineHandles() || !r.held && !slices.ContainsFunc(r.inbox, func(m message) bool { return m.word != "" })
-	r.mu.Unlock()
-	if quiet {
-		return nil
-	}
-	return r.handleCommands()
+	defer r.mu.Unlock()
+	return r.engineHandles() && (r.held || slices.ContainsFunc(r.inbox, func(m message) bool { return m.word != "" }))
 }
 
 // handleCommands takes commands for the engine until the run may go on, or has to end.
@@ -60,7 +50,7 @@ func (r *Run) isHeld() bool {
 // unless stuck says why the run can do neither. The error is fatal.
 func (r *Run) takeCommands(stuck string) error {
 	if r.ctx.Err() != nil {
-		return r.setFatal(context.Cause(r.ctx))
+		return r.main.ended()
 	}
 	cmds := slices.DeleteFunc(r.pick(topicCommand, math.MaxInt), func(m message) bool { return m.word == "" })
 	if len(cmds) == 0 {
@@ -110,7 +100,7 @@ func (r *Run) takeCommands(stuck string) error {
 		}
 	}
 	c.Essential = true
-	if err := r.commit(c); err != nil {
+	if err := r.main.commit(c); err != nil {
 		return err
 	}
 	r.update(func() {
@@ -123,7 +113,7 @@ func (r *Run) takeCommands(stuck string) error {
 	if winner < 0 {
 		return nil
 	}
-	return r.setFatal(terminationBy(&cmds[winner]))
+	return r.main.setFatal(terminationBy(&cmds[winner]))
 }
 
 // terminationBy is the ending that a STOP or an ABORT asks for.
@@ -135,14 +125,23 @@ func terminationBy(m *message) *termination {
 }
 
 // note makes a record of what the engine did by itself.
-func (r *Run) note(what string, more ...any) []journal.Record {
+func (r *Run) note(n record.Note) []journal.Record {
+	return r.noteRecord(record.KindNote, record.EncodeNote(n))
+}
+
+// noteRecord makes a record at the next place among the notes.
+func (r *Run) noteRecord(kind journal.Kind, data []byte) []journal.Record {
 	r.mu.Lock()
-	seq := r.nextNote
-	r.nextNote++
+	at := r.nextNote
+	r.nextNote = at.Next()
 	r.mu.Unlock()
-	return []journal.Record{{Seq: seq, Kind: kindNote, Time: time.Now(), Data: fields(nil, append([]any{what}, more...)...)}}
+	number, err := at.Number()
+	if err != nil {
+		panic("engine: a run has more notes than its record has places")
+	}
+	return []journal.Record{{Seq: number, Kind: kind, Time: time.Now(), Data: data}}
 }
 
 func (r *Run) commandNote(f Fate, m message) []journal.Record {
-	return r.note("command", f.Message, f.Command, f.Taken, f.Fate, string(f.State), m.actor, m.reason, m.uuid)
+	return r.note(record.Command{Fate: record.Fate(f), Actor: m.actor, Reason: m.reason, UUID: m.uuid})
 }

@@ -46,7 +46,7 @@ func TestDirectPlaces(t *testing.T) {
 	}
 	var inner []int
 	for _, a := range places {
-		inner = append(inner, a.Inner)
+		inner = append(inner, a.Key.Inner)
 	}
 	if !slices.Equal(inner, []int{1, 2, 1, 2}) {
 		t.Errorf("places are %v", inner)

@@ -4,25 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
+	"holdfast/engine/record"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
 
 // interrupted goes on with a step that had begun, and of which the record has
 // no outcome, when the process ended.
-func (r *Run) interrupted(c *Call, begun *journal.Record, fs []value.Raw) (value.Raw, error) {
-	w := &work{run: r, call: c, seq: begun.Seq, began: begun.Time, intentRecorded: true}
-	effect, err1 := value.Decode(fs[2])
-	attempt, err2 := value.Decode(fs[3])
-	prepared, err3 := value.Decode(fs[4])
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return nil, r.setFatal(&recordError{fmt.Errorf("cannot read record %d: %w", begun.Seq, err)})
+func (l *lane) interrupted(c *Call, args value.Raw, began time.Time, begun *record.Begun) (value.Raw, error) {
+	prepared, err := value.Decode(begun.Prepared)
+	if err != nil {
+		return nil, l.unreadable(fmt.Errorf("what step %s at place %s has prepared cannot be read: %w", c.Name, l.next, err))
 	}
-	n, _ := attempt.(int64)
-	w.attempt, w.prepared, w.inFlight = max(1, int(n)), prepared, effect == true
-	if r.ctx.Err() != nil {
-		return nil, w.abandon(context.Cause(r.ctx))
+	w := &work{lane: l, call: c, recorded: args, place: l.next, began: began, attempt: begun.Attempt, prepared: prepared,
+		intentRecorded: true, inFlight: begun.Effect}
+	if l.ctx.Err() != nil {
+		return nil, w.abandon(context.Cause(l.ctx))
 	}
 	if !w.inFlight {
 		return w.attemptAgain() // a wait goes on with what is left of its time, a pause between attempts is over
@@ -43,8 +42,8 @@ func (r *Run) interrupted(c *Call, begun *journal.Record, fs []value.Raw) (value
 	if !ok {
 		return w.attemptAgain()
 	}
-	r.setStep(c.Name)
-	defer r.setStep("")
+	l.run.setStep(c.Name)
+	defer l.run.setStep("")
 	found, err := w.recover(rec)
 	if err != nil {
 		return nil, w.abandon(err)
@@ -52,7 +51,7 @@ func (r *Run) interrupted(c *Call, begun *journal.Record, fs []value.Raw) (value
 	if found.Verdict == InDoubt {
 		return w.askOperator(found.Doubt, found.Result)
 	}
-	if err := r.dropStaleAnswer(); err != nil {
+	if err := l.run.dropStaleAnswer(); err != nil {
 		return nil, err
 	}
 	switch found.Verdict {
@@ -67,10 +66,10 @@ func (r *Run) interrupted(c *Call, begun *journal.Record, fs []value.Raw) (value
 
 // attemptAgain makes a further attempt, unless the run is to be held or to end first.
 func (w *work) attemptAgain() (value.Raw, error) {
-	if err := w.run.boundary(); err != nil {
+	if err := w.lane.boundary(); err != nil {
 		return nil, w.abandon(err)
 	}
-	return w.run.perform(w)
+	return w.lane.perform(w)
 }
 
 // resolveUnknown decides what an attempt of unknown outcome means for the next one.
@@ -106,12 +105,12 @@ func (w *work) recover(rec Recoverer) (Recovery, error) {
 	a.Attempt, a.Prepared = w.attempt, w.prepared
 	var found Recovery
 	_, err := w.guard(func() (_ any, err error) {
-		found, err = rec.Recover(w.run.ctx, a)
+		found, err = rec.Recover(w.lane.ctx, a)
 		return nil, err
 	})
 	switch {
-	case w.run.ctx.Err() != nil && err != nil:
-		return Recovery{}, context.Cause(w.run.ctx)
+	case w.lane.ctx.Err() != nil && err != nil:
+		return Recovery{}, context.Cause(w.lane.ctx)
 	case err != nil && IsFatal(err):
 		return Recovery{}, err
 	case err != nil:

@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"holdfast/engine/isa88"
+	"holdfast/engine/record"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
@@ -24,14 +26,15 @@ type Config struct {
 
 // Engine runs workflows. Its methods may be called by many goroutines.
 type Engine struct {
-	cfg     Config
-	journal *journal.Journal
-	writers sync.Pool       // of *journal.Writer, for goroutines other than runs
-	base    context.Context // lifetime of all runs; ends with errShutdown
-	halt    context.CancelCauseFunc
-	slots   chan struct{} // one a run that executes
-	ready   chan struct{} // closed when Run has begun
-	wg      sync.WaitGroup
+	cfg      Config
+	journal  *journal.Journal
+	writers  sync.Pool       // of *journal.Writer, for goroutines other than runs
+	base     context.Context // lifetime of all runs; ends with errShutdown
+	halt     context.CancelCauseFunc
+	slots    chan struct{}                               // one a run that executes
+	ready    chan struct{}                               // closed when Run has begun
+	defaults atomic.Pointer[map[string][]record.Default] // of steps, by their names
+	wg       sync.WaitGroup
 
 	mu        sync.Mutex // guards what follows; never held during I/O
 	phase     phase
@@ -167,9 +170,10 @@ func (e *Engine) leave() { <-e.slots }
 // newRun makes a live run. Its context ends with the engine's.
 func (e *Engine) newRun(num uint64, h header) *Run {
 	r := &Run{eng: e, num: num, head: h, log: e.journal.WriterOf(num), wake: make(chan struct{}, 1), done: make(chan struct{}),
-		events: map[string]value.Raw{}, seen: map[string]uint64{}, fates: map[uint64]Fate{}, safeBase: laneSafe, nextNote: laneNotes,
+		events: map[string]value.Raw{}, seen: map[string]uint64{}, fates: map[uint64]Fate{}, nextNote: record.Place{Branch: record.Notes},
 		version: 1}
 	r.ctx, r.cancel = context.WithCancelCause(e.base)
+	r.main.run, r.main.ctx = r, r.ctx
 	return r
 }
 

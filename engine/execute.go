@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"holdfast/engine/isa88"
+	"holdfast/engine/record"
 	"holdfast/journal"
 )
 
@@ -75,9 +76,9 @@ func (r *Run) startTurn() {
 	}
 	r.notify()
 	r.mu.Unlock()
-	what := "started"
+	var what record.Note = record.Started{}
 	if r.recovered {
-		what = "recovered"
+		what = record.Recovered{}
 	} else if !first {
 		return
 	}
@@ -94,7 +95,7 @@ func (r *Run) runProgram() *completion {
 	}
 	if r.lossUnrecorded {
 		// Before anything else: what the journal says of a loss is said until it is on record.
-		if err := r.commit(journal.Change{Records: r.note("lost", r.loss), LossNoted: true, Essential: true}); err != nil {
+		if err := r.main.commit(journal.Change{Records: r.note(record.Lost{What: r.loss}), LossNoted: true, Essential: true}); err != nil {
 			return r.conclude(nil, err)
 		}
 	}
@@ -111,8 +112,8 @@ func (r *Run) runProgram() *completion {
 	if r.recordFault != nil {
 		return r.holdUnreplayable(&RunError{Type: "RecordUnreadable", Message: r.recordFault.Error()})
 	}
-	if !r.replay.active() {
-		if err := r.boundary(); err != nil { // HOLD, before the program has begun
+	if !r.main.replay.active() {
+		if err := r.main.boundary(); err != nil { // HOLD, before the program has begun
 			return r.conclude(nil, err)
 		}
 	}
@@ -142,7 +143,7 @@ func (r *Run) applyPowerLossPolicy() (st *completion, over bool) {
 		return r.conclude(nil, &termination{state: isa88.Stopped, kind: "Stopped", why: "stopped after an interruption, as on_power_loss says"}), true
 	case HoldAfterLoss:
 		r.update(func() { r.held, r.state = true, isa88.Held })
-		if err := r.append(journal.Change{Records: r.note("held", "on_power_loss"), Essential: true}, journal.Soon); err != nil {
+		if err := r.main.append(journal.Change{Records: r.note(record.Held{Why: "on_power_loss"}), Essential: true}, journal.Soon); err != nil {
 			return r.conclude(nil, err), true
 		}
 		if err := r.handleCommands(); err != nil {
@@ -154,8 +155,8 @@ func (r *Run) applyPowerLossPolicy() (st *completion, over bool) {
 
 // conclude makes an end of what the program returned.
 func (r *Run) conclude(res any, err error) *completion {
-	if r.fatal != nil {
-		err = r.fatal
+	if r.main.fatal != nil {
+		err = r.main.fatal
 	} else if r.ctx.Err() != nil {
 		err = context.Cause(r.ctx)
 	}
@@ -165,9 +166,9 @@ func (r *Run) conclude(res any, err error) *completion {
 		rec *recordError
 	)
 	switch {
-	case r.replay.active() && !IsFatal(err):
-		next := r.replay.peek()
-		mis = &Mismatch{Seq: next.Seq, Record: describe(r.replay.recs, next), Script: "nothing more: it has ended", Where: r.wf.File}
+	case r.main.replay.active() && !IsFatal(err):
+		next := r.main.replay.peek()
+		mis = &Mismatch{Seq: next.Seq, Record: record.Describe(r.main.replay.Records, next), Script: "nothing more: it has ended", Where: r.wf.File}
 		if err != nil {
 			mis.Script += " with " + err.Error()
 		}
@@ -209,8 +210,8 @@ func asRunError(err error) *RunError {
 // state, and waits for an operator to end it. The next start tries again.
 func (r *Run) holdUnreplayable(why *RunError) *completion {
 	why = why.short()
-	r.replay = cursor{}
-	r.fatal = nil
+	r.main.replay = cursor{}
+	r.main.fatal = nil
 	r.eng.alarm(r.head.id, "HELD: "+why.Message)
 	r.update(func() { r.err, r.held, r.state = why, true, isa88.Held })
 	if err := r.writeSafe(); err != nil {
@@ -233,10 +234,9 @@ func (r *Run) finishRun(st completion) {
 	st.err = st.err.short()
 	if st.status != Success && len(r.head.safeState) > 0 && !r.safeWritten {
 		if r.recordedCompletion == nil {
-			data := fields(nil, string(st.status), string(st.state), runErrorFields(st.err), st.result, r.safeBase)
-			rec := r.note("")
-			rec[0].Kind, rec[0].Data = kindCompletion, data
-			if err := r.commit(journal.Change{Records: rec, Essential: true}); err != nil {
+			done := record.Completed{Status: string(st.status), State: string(st.state), Error: (*record.RunFailure)(st.err), Result: st.result, SafeAt: r.safeBase}
+			rec := r.noteRecord(record.KindCompleted, done.Append(nil))
+			if err := r.main.commit(journal.Change{Records: rec, Essential: true}); err != nil {
 				return
 			}
 		}
@@ -250,7 +250,7 @@ func (r *Run) finishRun(st completion) {
 // closeRecord makes the end durable, and then known.
 func (r *Run) closeRecord(st completion) {
 	for errors.Is(r.tryClose(st), journal.ErrNoRoom) {
-		if err := r.awaitReserve(); err != nil {
+		if err := r.main.awaitReserve(); err != nil {
 			return // what ended it is on record, or is found again, at the next start
 		}
 	}
@@ -280,7 +280,7 @@ func (r *Run) tryClose(st completion) error {
 		return err
 	}
 	c.End, c.Terms, c.Essential = summary, termsOf(&info), true
-	if err := r.tryCommit(c); err != nil {
+	if err := r.main.tryCommit(c); err != nil {
 		return err
 	}
 	r.eng.forget(r)
@@ -291,13 +291,6 @@ func (r *Run) tryClose(st completion) error {
 	})
 	r.eng.cfg.Log.Info("run has ended", "run", r.head.id, "workflow", r.head.workflow, "status", st.status, "state", st.state)
 	return nil
-}
-
-func runErrorFields(e *RunError) any {
-	if e == nil {
-		return nil
-	}
-	return []any{e.Type, e.Message, e.Step, e.Traceback}
 }
 
 // delayed returns a context that ends d after ctx does, at once if the engine stops.

@@ -11,6 +11,7 @@ import (
 // header is what a run is started with, and never changes.
 type header struct {
 	id        string
+	box       string // identity of the journal in which the run was started
 	workflow  string
 	hash      string // of the source
 	inputs    value.Raw
@@ -35,7 +36,7 @@ func (h *header) encode() ([]byte, error) {
 		deadline = h.deadline.UnixMilli()
 	}
 	return value.Encode(value.NewMap(
-		"workflow", h.workflow, "inputs", h.inputs, "deadline", deadline, "dedup", h.dedup,
+		"box", h.box, "workflow", h.workflow, "inputs", h.inputs, "deadline", deadline, "dedup", h.dedup,
 		"partition", h.partition, "priority", h.priority, "commands", int(h.commands), "power_loss", int(h.powerLoss), "safe_state", safe))
 }
 
@@ -50,6 +51,7 @@ func decodeHeader(jh journal.Header) (header, error) {
 	if !ok {
 		return h, fmt.Errorf("cannot read the header of run %s: it is a %T", id, v)
 	}
+	h.box = textIn(m, "box")
 	h.workflow, h.dedup, h.partition = textIn(m, "workflow"), textIn(m, "dedup"), textIn(m, "partition")
 	h.priority, h.commands, h.powerLoss = int(numberIn(m, "priority")), CommandMode(numberIn(m, "commands")), PowerLoss(numberIn(m, "power_loss"))
 	if ms := numberIn(m, "deadline"); ms != 0 {

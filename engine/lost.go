@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"holdfast/engine/isa88"
+	"holdfast/engine/record"
 	"holdfast/journal"
 )
 
@@ -41,8 +42,8 @@ func (r *Run) answerLoss(m message) (goOn bool, err error) {
 	r.delivery.Lock()
 	defer r.delivery.Unlock()
 	a, _ := m.answer()
-	c := journal.Change{Records: r.note("resolved", m.num, a.Decision, a.Actor), Taken: []uint64{m.num}, Essential: true}
-	if err := r.commit(c); err != nil {
+	c := journal.Change{Records: r.note(record.Resolved{Message: m.num, Decision: a.Decision, Actor: a.Actor}), Taken: []uint64{m.num}, Essential: true}
+	if err := r.main.commit(c); err != nil {
 		return false, err
 	}
 	r.update(func() {
@@ -54,26 +55,34 @@ func (r *Run) answerLoss(m message) (goOn bool, err error) {
 		return true, nil
 	}
 	// What is on record is not gone through any more.
-	r.replay = cursor{}
+	r.main.replay = cursor{}
 	return false, nil
 }
 
 // recordEnds says up to where the record goes.
 func (r *Run) recordEnds() string {
-	for i := len(r.replay.recs) - 1; i >= 0; i-- {
-		rec := &r.replay.recs[i]
-		if rec.Kind != kindBegun && rec.Kind != kindDone {
+	rd := record.Reader{Records: r.main.replay.Records}
+	for i := len(rd.Records) - 1; i >= 0; i-- {
+		rec := &rd.Records[i]
+		name, err := "", error(nil)
+		switch rec.Kind {
+		case record.KindBegun:
+			var b record.Begun
+			b, err = rd.Begun(rec)
+			name = b.Name
+		case record.KindDone:
+			var d record.Done
+			d, err = rd.Done(rec)
+			name = d.Name
+		default:
 			continue
 		}
-		o, err := open(r.replay.recs, rec, nil)
-		if err != nil {
+		switch {
+		case err != nil:
 			return fmt.Sprintf("its record goes up to place %d, where it cannot be read", rec.Seq)
+		case name != "": // else an outcome; its beginning stands before it
+			return fmt.Sprintf("its record goes up to step %d, %s", rec.Seq, name)
 		}
-		name, err := o.fs[0].Text()
-		if err != nil {
-			continue // an outcome; its beginning stands before it
-		}
-		return fmt.Sprintf("its record goes up to step %d, %s", rec.Seq, name)
 	}
 	return "its record has no step"
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"holdfast/engine/isa88"
+	"holdfast/engine/record"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
@@ -32,24 +33,16 @@ type message struct {
 	reason string
 }
 
-func (m *message) encode() []byte { return fields(nil, m.topic, m.body, m.uuid) }
+func (m *message) encode() []byte {
+	return (&record.Message{Topic: m.topic, Body: m.body, UUID: m.uuid}).Encode()
+}
 
 func decodeMessage(jm journal.Message) (message, error) {
-	m := message{num: jm.Number}
-	fs, err := value.Split(jm.Data, nil)
-	if err == nil && len(fs) < 3 {
-		err = fmt.Errorf("%d fields", len(fs))
-	}
-	if err == nil {
-		m.topic, err = fs[0].Text()
-	}
-	if err == nil {
-		m.uuid, err = fs[2].Text()
-	}
+	rec, err := record.ReadMessage(jm.Data)
 	if err != nil {
-		return m, fmt.Errorf("cannot read message %d: %w", jm.Number, err)
+		return message{num: jm.Number}, fmt.Errorf("cannot read message %d: %w", jm.Number, err)
 	}
-	m.body = slices.Clone(fs[1])
+	m := message{num: jm.Number, topic: rec.Topic, body: rec.Body, uuid: rec.UUID}
 	m.parse()
 	return m, nil
 }

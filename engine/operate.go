@@ -164,13 +164,9 @@ func (e *Engine) endedFate(rc Receipt) (Fate, error) {
 		return Fate{}, problem(Unavailable, "run %s is not up yet", rc.Run)
 	}
 	for i := range run.Records {
-		rec := &run.Records[i]
-		if rec.Kind != kindNote && rec.Kind != kindReceived {
-			continue
-		}
-		for _, f := range fatesOf(rec) {
+		for _, f := range fatesIn(&run.Records[i]) {
 			if f.Message == rc.Message {
-				return f, nil
+				return Fate(f), nil
 			}
 		}
 	}

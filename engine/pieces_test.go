@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"holdfast/engine/isa88"
+	"holdfast/engine/record"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
@@ -116,7 +117,7 @@ func TestHeaderRoundTrip(t *testing.T) {
 	t.Parallel()
 	created := time.UnixMilli(1_700_000_000_123).UTC()
 	for _, h := range []header{
-		{id: "a", created: created, workflow: "w", inputs: enc(t, value.NewMap())},
+		{id: "a", box: "b0", created: created, workflow: "w", inputs: enc(t, value.NewMap())},
 		{id: "b", created: created, workflow: "demo.small", hash: "abc", inputs: enc(t, value.NewMap("x", value.Tuple{int64(1)})), deadline: created.Add(time.Hour), dedup: "d",
 			partition: "p", priority: -3, commands: ByScript, powerLoss: StopAfterLoss, safeState: []SafeWrite{{"valve", enc(t, false)}, {"pump", enc(t, 0.0)}}},
 	} {
@@ -198,44 +199,15 @@ func TestNewID(t *testing.T) {
 	}
 }
 
-// A failure goes through the record as it is; what is no failure's record is refused.
-func TestErrorFields(t *testing.T) {
-	t.Parallel()
-	for _, e := range []*StepError{nil, {}, {Type: "T", Message: "m", Step: "s", Attempts: 3, Unknown: true}, {Type: "T", Bug: true}} {
-		fs, err := value.Split(fields(nil, errorFields(e)), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		back, err := errorOf(fs[0])
-		if err != nil || !reflect.DeepEqual(back, e) {
-			t.Errorf("%+v came back as %+v, %v", e, back, err)
-		}
-	}
-	for _, bad := range []value.Raw{enc(t, "x"), enc(t, []any{"T"}), {0xff}} {
-		if e, err := errorOf(bad); err == nil {
-			t.Errorf("%x was taken as %+v", bad, e)
-		}
-	}
-}
-
-// fields encodes each type that it takes as value does.
-func TestFields(t *testing.T) {
-	t.Parallel()
-	vs := []any{nil, value.Raw(nil), enc(t, 1.5), "text", true, 5, int64(-5), uint32(math.MaxUint32), uint64(math.MaxUint64), 2.5, []any{"in", []any(nil)}}
-	want := enc(t, vs)
-	if got := fields(nil, vs...); string(got) != string(want) {
-		t.Errorf("got %x, want %x", got, want)
-	}
-}
-
 // Numbers and UUIDs of messages are found in every kind of record that tells of them.
 func TestSeenIn(t *testing.T) {
 	t.Parallel()
-	r := &Run{nextNote: laneNotes}
+	r := &Run{nextNote: record.Place{Branch: record.Notes}}
 	m := message{num: 1, topic: "x", uuid: "u1"}
+	var w record.Writer
+	w.Received(&record.Received{Call: "recv", Topic: "x", Taken: []record.Taken{{Number: 2, UUID: "u2"}, {Number: 3}}})
 	run := journal.Run{Inbox: []journal.Message{{Number: 1, Data: m.encode()}}, Records: []journal.Record{
-		{Kind: kindReceived, Data: fields(nil, "recv", "x", "", nil, nil, []any{[]any{uint64(2), "u2"}, []any{uint64(3), ""}})},
-		{Kind: kindDone, Data: fields(nil, "x")}, {Kind: kindNote, Data: []byte{0xff}},
+		{Kind: record.KindReceived, Data: w.Full()}, {Kind: record.KindDone, Data: []byte{0x81}}, {Kind: record.KindNote, Data: []byte{0xff}},
 	}}
 	run.Records = append(run.Records, r.commandNote(Fate{Message: 4}, message{num: 4, uuid: "u4"})...)
 	if got := messagesSeen(&run); !reflect.DeepEqual(got, map[string]uint64{"u1": 1, "u2": 2, "u4": 4}) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"holdfast/engine/isa88"
+	"holdfast/engine/record"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
@@ -126,19 +127,10 @@ func (e *Engine) Log(ctx context.Context, id, stream string, after uint32) ([]Lo
 	out := []LogEntry{}
 	for i := range run.Records {
 		rec := &run.Records[i]
-		if rec.Seq >= laneNotes || rec.Kind != kindProgress && rec.Kind != kindStream {
+		if rec.Kind != record.KindProgress && rec.Kind != record.KindStream {
 			continue
 		}
-		fs, err := split(rec, 2, nil)
-		if err != nil {
-			return nil, problem(Unavailable, "cannot read the log of run %s: %v", id, err)
-		}
-		l := LogEntry{Seq: rec.Seq + 1, Stream: "log", Time: rec.Time, Value: fs[1]}
-		if rec.Kind == kindStream {
-			l.Stream, err = fs[0].Text()
-		} else {
-			l.Value, err = value.Encode(value.NewMap("ts", rec.Time.Format("2006-01-02T15:04:05.000Z07:00"), "message", fs[0], "extra", fs[1]))
-		}
+		l, err := logEntry(rec)
 		if err != nil {
 			return nil, problem(Unavailable, "cannot read the log of run %s: %v", id, err)
 		}
@@ -147,6 +139,20 @@ func (e *Engine) Log(ctx context.Context, id, stream string, after uint32) ([]Lo
 		}
 	}
 	return out, nil
+}
+
+// logEntry makes an item of a stream of its record.
+func logEntry(rec *journal.Record) (LogEntry, error) {
+	told, err := record.ReadTold(rec)
+	if err != nil {
+		return LogEntry{}, err
+	}
+	l := LogEntry{Seq: rec.Seq + 1, Stream: told.Key, Time: rec.Time, Value: told.Value}
+	if rec.Kind == record.KindProgress {
+		l.Stream = "log"
+		l.Value, err = value.Encode(value.NewMap("ts", rec.Time.Format("2006-01-02T15:04:05.000Z07:00"), "message", told.Key, "extra", told.Value))
+	}
+	return l, err
 }
 
 // Await returns when something about a run has changed since version, or when

@@ -1,12 +1,12 @@
 package engine
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"time"
 
 	"holdfast/engine/isa88"
+	"holdfast/engine/record"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
@@ -26,12 +26,12 @@ type receive struct {
 	choose  func(msgs []message) (result any, fates []Fate, err error)
 }
 
-func (v *receive) describe() string { return fmt.Sprintf("rt.%s(topic=%q)", v.call, v.topic) }
+func (v *receive) describe() string { return record.ShowReceive(v.call, v.topic) }
 
 // Recv takes the next message of a topic and returns its body; nil, encoded,
 // if none came within timeout.
 func (r *Run) Recv(topic string, timeout time.Duration) (value.Raw, error) {
-	return r.receive(&receive{call: "recv", topic: topic, timeout: timeout, most: 1, choose: func(msgs []message) (any, []Fate, error) {
+	return r.main.receive(&receive{call: "recv", topic: topic, timeout: timeout, most: 1, choose: func(msgs []message) (any, []Fate, error) {
 		m := msgs[0]
 		var fates []Fate
 		if m.word != "" {
@@ -46,8 +46,8 @@ func (r *Run) Recv(topic string, timeout time.Duration) (value.Raw, error) {
 // "priority"}; nil, encoded, if there is none. state "" allows all. What was
 // drained and not returned is recorded with its fate.
 func (r *Run) RecvCommand(state, topic string, timeout time.Duration, most int) (value.Raw, error) {
-	if r.fatal != nil {
-		return nil, r.fatal
+	if r.main.fatal != nil {
+		return nil, r.main.fatal
 	}
 	var current isa88.State
 	if state != "" {
@@ -66,7 +66,7 @@ func (r *Run) RecvCommand(state, topic string, timeout time.Duration, most int) 
 	if most < 1 {
 		return nil, &StepError{Type: "BadArgument", Message: fmt.Sprintf("maxMessages is %d, not 1 or more", most), Step: "rt.recvCommand", Bug: true}
 	}
-	return r.receive(&receive{call: "recvCommand", topic: topic, state: state, timeout: timeout, most: most, choose: func(msgs []message) (any, []Fate, error) {
+	return r.main.receive(&receive{call: "recvCommand", topic: topic, state: state, timeout: timeout, most: most, choose: func(msgs []message) (any, []Fate, error) {
 		for i := range msgs {
 			msgs[i].word = wordOf(msgs[i].body) // on other topics than "cmd" too
 		}
@@ -107,56 +107,63 @@ func arbitrate(msgs []message, state isa88.State) (any, []Fate, error) {
 	return value.NewMap("cmd", string(m.word), "message", m.body, "priority", int64(m.word.Priority())), fates, nil
 }
 
-func (r *Run) receive(v *receive) (value.Raw, error) {
-	if r.fatal != nil {
-		return nil, r.fatal
+func (l *lane) receive(v *receive) (value.Raw, error) {
+	if l.fatal != nil {
+		return nil, l.fatal
 	}
-	began, begun := time.Now(), false
-	if r.replay.active() {
-		rec := r.replay.peek()
-		if rec.Kind == kindReceived {
-			return r.replayReceive(v)
+	began, resumes := time.Now(), false
+	if l.replay.active() {
+		rec := *l.replay.peek()
+		if rec.Kind != record.KindBegun {
+			return l.replayReceive(v)
 		}
-		if rec.Kind != kindBegun {
-			return nil, r.mismatch(rec, v.describe(), nil)
-		}
-		o, err := open(r.replay.recs, rec, nil)
-		if err != nil {
-			return nil, r.setFatal(&recordError{err})
-		}
-		if !isText(o.fs[0], "rt."+v.call) || !isText(o.fs[1], v.topic) {
-			return nil, r.mismatch(rec, v.describe(), nil)
-		}
-		r.learnCall(kindBegun, &o)
-		began, begun = rec.Time, true
-		r.advanceReplay(rec)
-		if r.replay.active() {
-			return r.replayReceive(v)
-		}
-		r.next = rec.Seq
-	}
-	if err := r.boundary(); err != nil {
-		return nil, err
-	}
-	if !begun && v.timeout >= rememberReceive {
-		r.draft.set(kindBegun, "rt."+v.call, v.topic, false, 1, nil)
-		if err := r.appendDraft(&r.draft, journal.Later); err != nil {
+		if err := l.replayReceiveBegun(v, &rec); err != nil {
 			return nil, err
 		}
-		r.next--
+		if l.replay.active() {
+			return l.replayReceive(v)
+		}
+		began, resumes = rec.Time, true
+		l.next = record.PlaceOf(rec.Seq)
 	}
-	msgs, err := r.await(v, began.Add(v.timeout))
+	if err := l.boundary(); err != nil {
+		return nil, err
+	}
+	if !resumes && v.timeout >= rememberReceive {
+		l.writer.Begun(&record.Begun{Name: "rt." + v.call, Args: value.AppendString(nil, v.topic), Attempt: 1})
+		here := l.next
+		if err := l.appendCall(journal.Later); err != nil {
+			return nil, err
+		}
+		l.next = here // where what it comes to stands too
+	}
+	msgs, err := l.await(v, began.Add(v.timeout))
 	if err != nil {
 		return nil, err
 	}
-	return r.received(v, msgs)
+	return l.received(v, msgs)
+}
+
+// replayReceiveBegun finds in the record that the receive has begun.
+func (l *lane) replayReceiveBegun(v *receive, rec *journal.Record) error {
+	begun, err := l.replay.Begun(rec)
+	if err != nil {
+		return l.unreadable(err)
+	}
+	if topic, err := begun.Args.Text(); err != nil || begun.Name != "rt."+v.call || topic != v.topic {
+		return l.mismatch(rec, v.describe(), nil)
+	}
+	l.writer.ReplayedBegun(&begun)
+	l.advanceReplay(rec)
+	return nil
 }
 
 // await waits until deadline for messages of the topic.
-func (r *Run) await(v *receive, deadline time.Time) ([]message, error) {
+func (l *lane) await(v *receive, deadline time.Time) ([]message, error) {
+	r := l.run
 	var timer *time.Timer
 	for {
-		if err := r.boundary(); err != nil {
+		if err := l.boundary(); err != nil {
 			return nil, err
 		}
 		if msgs := r.pick(v.topic, v.most); len(msgs) > 0 {
@@ -175,102 +182,67 @@ func (r *Run) await(v *receive, deadline time.Time) ([]message, error) {
 		select {
 		case <-r.wake:
 		case <-timer.C:
-		case <-r.ctx.Done():
-			return nil, r.setFatal(context.Cause(r.ctx))
+		case <-l.ctx.Done():
+			return nil, l.ended()
 		}
 	}
 }
 
 // received records what came, and removes it from the mailbox, as one change.
-func (r *Run) received(v *receive, msgs []message) (value.Raw, error) {
-	d := &r.draft
+func (l *lane) received(v *receive, msgs []message) (value.Raw, error) {
+	out := record.Received{Call: v.call, Topic: v.topic, State: v.state}
 	if len(msgs) == 0 {
-		d.set(kindReceived, v.call, v.topic, v.state, nil, nil, nil)
-		return nil, r.appendJoining(d)
+		l.writer.Received(&out)
+		return nil, l.appendJoining()
 	}
 	result, fates, err := v.choose(msgs)
 	if err != nil {
 		return nil, err
 	}
-	enc, err := value.Encode(result)
-	if err != nil {
-		return nil, r.setFatal(&recordError{err})
+	if out.Result, err = value.Encode(result); err != nil {
+		return nil, l.setFatal(&recordError{err})
 	}
 	var nums []uint64
-	var took, told []any
 	for _, m := range msgs {
 		nums = append(nums, m.num)
-		took = append(took, []any{m.num, m.uuid})
+		out.Taken = append(out.Taken, record.Taken{Number: m.num, UUID: m.uuid})
 	}
 	for _, f := range fates {
-		told = append(told, []any{f.Message, f.Command, f.Taken, f.Fate, string(f.State)})
+		out.Fates = append(out.Fates, record.Fate(f))
 	}
-	d.set(kindReceived, v.call, v.topic, v.state, enc, told, took)
-	r.scratch[0] = journal.Record{Seq: r.next, Kind: kindReceived, Time: time.Now(), Data: r.shorten(d, r.next)}
-	if err := r.append(journal.Change{Records: r.scratch[:1], Taken: nums, Essential: true}, journal.Soon); err != nil {
+	l.writer.Received(&out)
+	recs, err := l.entry(l.next, record.KindReceived, time.Now(), l.writer.Data(l.next))
+	if err != nil {
 		return nil, err
 	}
-	r.remember(d, r.next)
-	r.tail.live = false
-	r.next++
+	if err := l.appendNext(journal.Change{Records: recs, Taken: nums, Essential: true}, journal.Soon); err != nil {
+		return nil, err
+	}
+	l.writer.Appended()
+	r := l.run
 	r.update(func() {
 		r.drop(nums...)
 		for _, f := range fates {
 			r.fates[f.Message] = f
 		}
 	})
-	return enc, nil
+	return out.Result, nil
 }
 
-func (r *Run) replayReceive(v *receive) (value.Raw, error) {
-	rec := r.replay.peek()
-	if rec.Kind != kindReceived {
-		return nil, r.mismatch(rec, v.describe(), nil)
+// replayReceive answers a receive with what the record has.
+func (l *lane) replayReceive(v *receive) (value.Raw, error) {
+	rec := l.replay.peek()
+	if rec.Kind != record.KindReceived {
+		return nil, l.mismatch(rec, v.describe(), nil)
 	}
-	o, err := open(r.replay.recs, rec, nil)
+	recorded, err := l.replay.Received(rec)
 	if err != nil {
-		return nil, r.setFatal(&recordError{err})
+		return nil, l.unreadable(err)
 	}
-	if fs := o.fs; !isText(fs[0], v.call) || !isText(fs[1], v.topic) || !isText(fs[2], v.state) {
-		return nil, r.mismatch(rec, v.describe(), nil)
+	if recorded.Call != v.call || recorded.Topic != v.topic || recorded.State != v.state {
+		return nil, l.mismatch(rec, v.describe(), nil)
 	}
-	r.learnCall(kindReceived, &o)
-	r.advanceReplay(rec)
-	return slices.Clone(o.fs[3]), nil
-}
-
-// fatesOf returns the fates that a kindReceived or a kindNote holds.
-func fatesOf(rec *journal.Record) []Fate {
-	v, err := value.Decode(rec.Data)
-	l, ok := v.([]any)
-	if err != nil || !ok {
-		return nil
-	}
-	fate := func(f []any) (out Fate) {
-		if len(f) < 5 {
-			return out
-		}
-		num, _ := f[0].(int64)
-		out.Message = uint64(num)
-		out.Command, _ = f[1].(string)
-		out.Taken, _ = f[2].(bool)
-		out.Fate, _ = f[3].(string)
-		state, _ := f[4].(string)
-		out.State = isa88.State(state)
-		return out
-	}
-	switch {
-	case rec.Kind == kindNote && len(l) > 5 && l[0] == "command":
-		return []Fate{fate(l[1:6])}
-	case rec.Kind == kindReceived && len(l) > 4:
-		told, _ := l[4].([]any)
-		var out []Fate
-		for _, t := range told {
-			if f, ok := t.([]any); ok {
-				out = append(out, fate(f))
-			}
-		}
-		return out
-	}
-	return nil
+	l.writer.ReplayedReceived(&recorded)
+	l.advanceReplay(rec)
+	return slices.Clone(recorded.Result), nil
 }

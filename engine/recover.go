@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"holdfast/engine/isa88"
+	"holdfast/engine/record"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
@@ -146,23 +147,23 @@ func (e *Engine) program(h header, cache map[string]Workflow) (Workflow, error) 
 func loadRecords(r *Run, recs []journal.Record) {
 	for i := range recs {
 		rec := &recs[i]
-		switch {
-		case rec.Seq&laneSafe != 0:
+		switch at := record.PlaceOf(rec.Seq); at.Branch {
+		case record.Safe:
 			if r.safeRecords == nil {
 				r.safeRecords = map[uint32]*journal.Record{}
 			}
-			r.safeRecords[rec.Seq] = rec // kindDone sorts behind kindBegun, and replaces it
-			r.safeBase = rec.Seq + 1
-		case rec.Seq&laneNotes != 0:
-			r.nextNote = rec.Seq + 1
+			r.safeRecords[at.Seq] = rec // a Done sorts behind the Begun of its place, and replaces it
+			r.safeBase = at.Seq + 1
+		case record.Notes:
+			r.nextNote = at.Next()
 			r.restoreNote(rec)
 		default:
-			r.replay.recs = append(r.replay.recs, *rec)
+			r.main.replay.Records = append(r.main.replay.Records, *rec)
 			r.restoreShown(rec)
 		}
 	}
 	if r.recordedCompletion != nil {
-		r.safeBase = r.recordedCompletion.safeBase
+		r.safeBase = r.recordedCompletion.safeAt
 	} else {
 		// It was written while the run could not be replayed. Should the run go
 		// on now, it has to be written anew at its end.
@@ -172,53 +173,47 @@ func loadRecords(r *Run, recs []journal.Record) {
 
 // restoreNote takes up what the engine noted before.
 func (r *Run) restoreNote(rec *journal.Record) {
-	v, err := value.Decode(rec.Data)
-	l, ok := v.([]any)
-	if err != nil || !ok || len(l) == 0 {
-		r.recordFault = fmt.Errorf("note %d cannot be read", rec.Seq&^laneNotes)
+	if rec.Kind == record.KindCompleted {
+		c, err := record.ReadCompleted(rec)
+		if err != nil {
+			r.recordFault = err
+			return
+		}
+		r.recordedCompletion = &completion{status: Status(c.Status), state: isa88.State(c.State), err: (*RunError)(c.Error), result: slices.Clone(c.Result), safeAt: c.SafeAt}
 		return
 	}
-	if rec.Kind == kindCompletion {
-		r.recordedCompletion = decodeCompletion(l)
+	n, err := record.ReadNote(rec)
+	if err != nil {
+		r.recordFault = err
 		return
 	}
-	switch l[0] {
-	case "started":
+	switch n := n.(type) {
+	case record.Started:
 		r.startedAt = rec.Time
-	case "recovered":
+	case record.Recovered:
 		r.recoveries++
-	case "lost":
-		if len(l) > 1 {
-			r.loss, _ = l[1].(string)
-		}
-	case "command":
-		for _, f := range fatesOf(rec) {
-			r.fates[f.Message] = f
-			r.restoreCommand(f, l)
-		}
-	case "resolved", "stale":
-		if len(l) > 1 {
-			num, _ := l[1].(int64)
-			r.noteMessage(uint64(num), "")
-		}
-		if l[0] == "resolved" && len(l) > 2 && l[2] == "retry" {
+	case record.Lost:
+		r.loss = n.What
+	case record.Command:
+		r.restoreCommand(n)
+	case record.Stale:
+		r.noteMessage(n.Message, "")
+	case record.Resolved:
+		r.noteMessage(n.Message, "")
+		if n.Decision == "retry" {
 			r.loss = "" // if there was a loss, an operator has said to go on
 		}
 	}
 }
 
 // restoreCommand takes up an operator command that the engine has decided on.
-func (r *Run) restoreCommand(f Fate, l []any) {
-	m := message{num: f.Message, word: isa88.Command(f.Command)}
-	if len(l) > 8 {
-		m.actor, _ = l[6].(string)
-		m.reason, _ = l[7].(string)
-		m.uuid, _ = l[8].(string)
-	}
-	r.noteMessage(m.num, m.uuid)
-	if !f.Taken {
+func (r *Run) restoreCommand(n record.Command) {
+	r.fates[n.Message] = Fate(n.Fate)
+	r.noteMessage(n.Message, n.UUID)
+	if !n.Taken {
 		return
 	}
+	m := message{num: n.Message, word: isa88.Command(n.Command), actor: n.Actor, reason: n.Reason}
 	switch m.word {
 	case isa88.Hold:
 		r.held = true
@@ -229,48 +224,25 @@ func (r *Run) restoreCommand(f Fate, l []any) {
 	}
 }
 
-func decodeCompletion(l []any) *completion {
-	if len(l) < 4 {
-		return nil
-	}
-	st := &completion{safeBase: laneSafe}
-	status, _ := l[0].(string)
-	state, _ := l[1].(string)
-	st.status, st.state = Status(status), isa88.State(state)
-	if e, ok := l[2].([]any); ok && len(e) >= 4 {
-		st.err = &RunError{}
-		st.err.Type, _ = e[0].(string)
-		st.err.Message, _ = e[1].(string)
-		st.err.Step, _ = e[2].(string)
-		st.err.Traceback, _ = e[3].(string)
-	}
-	if len(l) > 4 {
-		from, _ := l[4].(int64)
-		st.safeBase = uint32(from)
-	}
-	return st
-}
-
-// restoreShown takes up what the program told the outside, and which messages it
-// has taken.
+// restoreShown takes up what the program told the outside, and which messages
+// it has taken. What cannot be read is for the replay to say, with its place.
 func (r *Run) restoreShown(rec *journal.Record) {
-	fs, err := value.Split(rec.Data, nil)
-	if err != nil || len(fs) < 2 {
-		return // the replay says so, with its place
-	}
 	switch rec.Kind {
-	case kindEvent:
-		if key, err := fs[0].Text(); err == nil {
-			r.events[key] = slices.Clone(fs[1])
+	case record.KindEvent:
+		if told, err := record.ReadTold(rec); err == nil {
+			r.events[told.Key] = slices.Clone(told.Value)
 		}
-	case kindProgress:
-		r.events["phase.last_message"] = slices.Clone(fs[0])
-	case kindReceived:
-		for _, f := range fatesOf(rec) {
-			r.fates[f.Message] = f
+	case record.KindProgress:
+		if told, err := record.ReadTold(rec); err == nil {
+			r.events["phase.last_message"] = value.AppendString(nil, told.Key)
 		}
-		if len(fs) > 5 {
-			eachTaken(fs[5], r.noteMessage)
+	case record.KindReceived:
+		fates, taken, _ := record.MessagesOf(rec)
+		for _, f := range fates {
+			r.fates[f.Message] = Fate(f)
+		}
+		for _, m := range taken {
+			r.noteMessage(m.Number, m.UUID)
 		}
 	}
 }

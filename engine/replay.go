@@ -1,133 +1,61 @@
 package engine
 
 import (
-	"bytes"
-	"fmt"
-
-	"holdfast/engine/value"
+	"holdfast/engine/record"
 	"holdfast/journal"
 )
 
-// cursor walks the program's lane of a record while it is replayed.
+// cursor walks the records of a lane while they are replayed.
 type cursor struct {
-	recs []journal.Record
+	record.Reader
 	pos  int
 	used uint32 // how many calls the record at pos has answered
 }
 
 // active reports whether the record still has an answer.
-func (c *cursor) active() bool { return c.pos < len(c.recs) }
+func (c *cursor) active() bool { return c.pos < len(c.Records) }
 
 // peek returns the record that the next call must match.
-func (c *cursor) peek() *journal.Record { return &c.recs[c.pos] }
+func (c *cursor) peek() *journal.Record { return &c.Records[c.pos] }
 
 // take moves on after a call has been answered.
 func (c *cursor) take() {
 	c.used++
-	if c.used < c.recs[c.pos].Count {
+	if c.used < c.Records[c.pos].Count {
 		return
 	}
 	c.used = 0
 	c.pos++
-	if c.pos == len(c.recs) {
-		c.recs, c.pos = nil, 0
+	if c.pos == len(c.Records) {
+		*c = cursor{}
 	}
-}
-
-// expectRecord returns the fields of the next record if it is of the kind that the
-// program asks for; else the mismatch.
-func (r *Run) expectRecord(kind journal.Kind, n int, asked string, where func() string) ([]value.Raw, *journal.Record, error) {
-	rec := r.replay.peek()
-	if rec.Kind != kind {
-		return nil, nil, r.mismatch(rec, asked, where)
-	}
-	fs, err := split(rec, n, nil)
-	if err != nil {
-		return nil, nil, r.setFatal(&recordError{err})
-	}
-	return fs, rec, nil
 }
 
 // advanceReplay moves the cursor and the next place on.
-func (r *Run) advanceReplay(rec *journal.Record) {
-	r.next = rec.Seq + 1
-	recs, last := r.replay.recs, *rec
-	r.replay.take()
-	if r.replay.active() || !joinable(last.Kind) {
+func (l *lane) advanceReplay(rec *journal.Record) {
+	l.next = record.PlaceOf(rec.Seq).Next()
+	before, last := l.replay.Reader, *rec
+	l.replay.take()
+	if l.replay.active() || !record.Joins(last.Kind) {
 		return
 	}
 	// Polling goes on where it stood: an equal result joins the last record.
-	o, err := open(recs, &last, nil)
-	if err != nil {
+	if !l.writer.Read(&before, &last) {
 		return // the answer did not need what cannot be read
 	}
-	d, vs := &r.draft, make([]any, len(standing(last.Kind)))
-	for i := range vs {
-		vs[i] = o.fs[i]
-	}
-	d.set(last.Kind, vs...)
 	last.Count = max(1, last.Count)
-	r.tail.become(d, last)
+	l.tail.become(&l.writer, last)
 }
 
-func joinable(k journal.Kind) bool { return k == kindDone || k == kindReceived }
+// unreadable is the fatal error of a record that cannot be read.
+func (l *lane) unreadable(err error) error { return l.setFatal(&recordError{err}) }
 
-func (r *Run) mismatch(rec *journal.Record, asked string, where func() string) error {
+// mismatch is the fatal error of a program that asks for something else than
+// what the record has.
+func (l *lane) mismatch(rec *journal.Record, asked string, where func() string) error {
 	at := "an unknown line"
 	if where != nil {
 		at = where()
 	}
-	return r.setFatal(&Mismatch{Seq: rec.Seq, Record: describe(r.replay.recs, rec), Script: asked, Where: at})
-}
-
-// describe shows a record of recs in a message.
-func describe(recs []journal.Record, rec *journal.Record) string {
-	var fs []value.Raw
-	var err error
-	if standing(rec.Kind) != nil {
-		var o opened
-		o, err = open(recs, rec, nil)
-		fs = o.fs
-	} else {
-		fs, err = split(rec, 2, nil)
-	}
-	if err != nil {
-		return fmt.Sprintf("an unreadable record of kind %d", rec.Kind)
-	}
-	name, _ := fs[0].Text()
-	switch rec.Kind {
-	case kindBegun, kindDone:
-		return showCall(name, fs[1])
-	case kindReceived:
-		topic, _ := value.Decode(fs[1])
-		return fmt.Sprintf("rt.%v(topic=%q)", name, topic)
-	case kindValue:
-		return fmt.Sprintf("rt.%v()", name)
-	case kindEvent:
-		return fmt.Sprintf("rt.setEvent(%.60q, …)", name)
-	case kindStream:
-		return fmt.Sprintf("rt.writeStream(%.60q, …)", name)
-	case kindProgress:
-		return fmt.Sprintf("rt.progress(%.60q, …)", name)
-	}
-	return fmt.Sprintf("a record of kind %d", rec.Kind)
-}
-
-// showCall shows a step's name and arguments, shortened.
-func showCall(name string, args value.Raw) string {
-	v, err := value.Decode(args)
-	m, ok := v.(*value.Map)
-	if err != nil || !ok {
-		return name + "(…)"
-	}
-	var b bytes.Buffer
-	b.WriteString(name + "(")
-	for i, p := range m.Pairs {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		fmt.Fprintf(&b, "%.60s=%s", p.Key, value.Short(p.Value, 60))
-	}
-	b.WriteString(")")
-	return b.String()
+	return l.setFatal(&Mismatch{Seq: rec.Seq, Record: record.Describe(l.replay.Records, rec), Script: asked, Where: at})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"holdfast/engine/record"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
@@ -16,22 +17,21 @@ const (
 	safeInterval = time.Second
 )
 
-// writeSafe writes the safe state, line by line, each recorded as a step in
-// its own lane. A line that fails does not keep the others from being written:
-// it is said in the run's record, and raises an alarm. The error is fatal
-// (shutdown, journal): the rest is written at the next start.
+// writeSafe writes the safe state, line by line, each recorded as a step on
+// a lane of its own, which no cancel ends. A line that fails does not keep the
+// others from being written: it is said in the run's record, and raises an
+// alarm. The error is fatal (shutdown, journal): the rest is written at the next
+// start.
 func (r *Run) writeSafe() error {
 	if r.safeWritten || len(r.head.safeState) == 0 {
 		return nil
 	}
-	// The run's own context has ended, if this is a cancel; its safe state has not.
-	outer, outerFatal := r.ctx, r.fatal
-	r.ctx, r.fatal = r.eng.base, nil
-	defer func() { r.ctx, r.fatal = outer, outerFatal }()
+	l := &lane{run: r, ctx: r.eng.base, next: record.Place{Branch: record.Safe, Seq: r.safeBase}}
 	var results []SafeResult
 	for i, line := range r.head.safeState {
+		l.next.Seq = r.safeBase + uint32(i)
 		res := SafeResult{Tag: line.Tag, Value: line.Value}
-		out, err := r.writeSafeLine(r.safeBase+uint32(i), line)
+		out, err := l.writeSafeLine(line)
 		var se *StepError
 		switch {
 		case err != nil && !errors.As(err, &se):
@@ -46,49 +46,62 @@ func (r *Run) writeSafe() error {
 		}
 		results = append(results, res)
 	}
+	if err := l.flushTail(); err != nil {
+		return err
+	}
 	r.safeWritten = true
 	r.update(func() { r.safeResults = results })
 	return nil
 }
 
-func (r *Run) writeSafeLine(seq uint32, line SafeWrite) (value.Raw, error) {
-	step := r.eng.cfg.SafeWrite
+func (l *lane) writeSafeLine(line SafeWrite) (value.Raw, error) {
+	step := l.run.eng.cfg.SafeWrite
 	args, err := bindSafeWrite(step, line)
 	if err != nil {
 		return nil, Errorf("BadArgument", "%v", err)
 	}
 	c := &Call{Name: step.Name(), Step: step, Args: args, Options: StepOptions{MaxAttempts: safeAttempts, Interval: safeInterval}}
-	r.next = seq
-	w := &work{run: r, call: c, seq: seq, began: time.Now(), attempt: 1}
-	rec, begun := r.safeRecords[seq]
-	if !begun {
-		return r.perform(w)
-	}
-	o, err := open(nil, rec, nil) // what is written for a safe state refers to nothing
+	recorded, err := l.recordedArgs(c)
 	if err != nil {
-		return r.perform(w) // rather written twice than not at all
+		return nil, Errorf("BadArgument", "%v", err)
 	}
-	if rec.Kind == kindDone {
-		return recorded(o.fs)
+	w := &work{lane: l, call: c, recorded: recorded, place: l.next, began: time.Now(), attempt: 1}
+	rec, begun := l.run.safeRecords[l.next.Seq]
+	if !begun {
+		return l.perform(w)
+	}
+	var rd record.Reader // what is written for a safe state refers to nothing
+	if rec.Kind == record.KindDone {
+		done, err := rd.Done(rec)
+		if err != nil {
+			w.replaces = true
+			return l.perform(w) // rather written twice than not at all
+		}
+		return recordedOutcome(&done)
+	}
+	intent, err := rd.Begun(rec)
+	if err != nil {
+		w.replaces = true
+		return l.perform(w)
 	}
 	w.began, w.intentRecorded = rec.Time, true
-	return w.safeInterrupted(o.fs)
+	return w.safeInterrupted(&intent)
 }
 
 // safeInterrupted is interrupted for a line of the safe state: nobody is asked
 // about one in doubt, for the run is at its end; it counts as not reached.
-func (w *work) safeInterrupted(fs []value.Raw) (value.Raw, error) {
-	prepared, err := value.Decode(fs[4])
+func (w *work) safeInterrupted(begun *record.Begun) (value.Raw, error) {
+	prepared, err := value.Decode(begun.Prepared)
 	if err != nil {
-		return w.run.perform(w)
+		return w.lane.perform(w)
 	}
-	w.prepared, w.attempt = prepared, max(1, int(number(fs[3])))
+	w.prepared, w.attempt = prepared, begun.Attempt
 	if err := w.bind(); err != nil {
 		return nil, err
 	}
 	asker, ok := w.call.Step.(Recoverer)
-	if open, err := value.Decode(fs[2]); !ok || err != nil || open != true {
-		return w.run.perform(w)
+	if !ok || !begun.Effect {
+		return w.lane.perform(w)
 	}
 	found, err := w.recover(asker)
 	if err != nil {
@@ -98,7 +111,7 @@ func (w *work) safeInterrupted(fs []value.Raw) (value.Raw, error) {
 	case Done:
 		return w.recordOutcome(found.Result, nil, true, journal.Soon)
 	case Again:
-		return w.run.perform(w)
+		return w.lane.perform(w)
 	case Failed:
 		return w.recordOutcome(nil, w.failure(found.Err), true, journal.Soon)
 	}

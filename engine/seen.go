@@ -1,12 +1,12 @@
 package engine
 
 import (
-	"holdfast/engine/value"
+	"holdfast/engine/record"
 	"holdfast/journal"
 )
 
-// noteMessage takes up a message that came before a restart: its number is not given again,
-// and its UUID has been seen.
+// noteMessage takes up a message that came before a restart: its number is not
+// given again, and its UUID has been seen.
 func (r *Run) noteMessage(num uint64, uuid string) {
 	r.lastMessage = max(r.lastMessage, num)
 	if uuid != "" {
@@ -14,8 +14,8 @@ func (r *Run) noteMessage(num uint64, uuid string) {
 	}
 }
 
-// messagesSeen returns the UUIDs of the messages that an ended run has had, with
-// their numbers.
+// messagesSeen returns the UUIDs of the messages that an ended run has had,
+// with their numbers. What cannot be read was not seen.
 func messagesSeen(run *journal.Run) map[string]uint64 {
 	r := &Run{seen: map[string]uint64{}}
 	for _, jm := range run.Inbox {
@@ -24,35 +24,35 @@ func messagesSeen(run *journal.Run) map[string]uint64 {
 		}
 	}
 	for i := range run.Records {
-		rec := &run.Records[i]
-		fs, err := value.Split(rec.Data, nil)
-		switch {
-		case err != nil: // what cannot be read was not seen
-		case rec.Kind == kindReceived && len(fs) > 5:
-			eachTaken(fs[5], r.noteMessage)
-		case rec.Kind == kindNote && len(fs) > 8 && isText(fs[0], "command"):
-			if uuid, err := fs[8].Text(); err == nil {
-				r.noteMessage(uint64(number(fs[1])), uuid)
+		switch rec := &run.Records[i]; rec.Kind {
+		case record.KindReceived:
+			_, taken, _ := record.MessagesOf(rec)
+			for _, m := range taken {
+				r.noteMessage(m.Number, m.UUID)
+			}
+		case record.KindNote:
+			if n, err := record.ReadNote(rec); err == nil {
+				if c, ok := n.(record.Command); ok {
+					r.noteMessage(c.Message, c.UUID)
+				}
 			}
 		}
 	}
 	return r.seen
 }
 
-// eachTaken calls f with number and UUID of each message that a receive took.
-func eachTaken(list value.Raw, f func(num uint64, uuid string)) {
-	v, err := value.Decode(list)
-	l, ok := v.([]any)
-	if err != nil || !ok {
-		return
-	}
-	for _, e := range l {
-		pair, ok := e.([]any)
-		if !ok || len(pair) < 2 {
-			continue
+// fatesIn returns the fates of commands that a record tells of.
+func fatesIn(rec *journal.Record) []record.Fate {
+	switch rec.Kind {
+	case record.KindReceived:
+		fates, _, _ := record.MessagesOf(rec)
+		return fates
+	case record.KindNote:
+		if n, err := record.ReadNote(rec); err == nil {
+			if c, ok := n.(record.Command); ok {
+				return []record.Fate{c.Fate}
+			}
 		}
-		num, _ := pair[0].(int64)
-		uuid, _ := pair[1].(string)
-		f(uint64(num), uuid)
 	}
+	return nil
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"holdfast/engine/value"
 )
@@ -49,7 +48,7 @@ func (s sendStep) Run(ctx context.Context, a Args) (any, error) {
 		return nil, err
 	}
 	if uuid == "" {
-		uuid = fmt.Sprintf("%s:%d", a.Run, a.Seq)
+		uuid = a.Key.String()
 	}
 	body, err := value.Encode(a.Value("message"))
 	if err != nil {

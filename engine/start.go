@@ -107,7 +107,7 @@ func (e *Engine) prepare(q StartRequest) (header, Workflow, error) {
 	if err != nil {
 		return header{}, wf, problem(BadRequest, "cannot start %s: %v", q.Workflow, err)
 	}
-	h := header{id: q.ID, workflow: wf.Name, hash: wf.Source.Hash, inputs: inputs, dedup: q.DedupID,
+	h := header{id: q.ID, box: e.journal.Identity(), workflow: wf.Name, hash: wf.Source.Hash, inputs: inputs, dedup: q.DedupID,
 		commands: wf.Commands, powerLoss: wf.OnPowerLoss, safeState: wf.SafeState}
 	limit := wf.Timeout
 	if q.Timeout > 0 {

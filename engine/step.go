@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"holdfast/engine/record"
 	"holdfast/engine/value"
 )
 
@@ -20,7 +21,9 @@ type Step interface {
 	Run(ctx context.Context, a Args) (any, error)
 }
 
-// Param is one parameter of a Step.
+// Param is one parameter of a Step. The record does not hold arguments that are
+// as the Default of a parameter that is not required: so a Step may be given
+// a new one, at any place, and runs that go on match their records.
 type Param struct {
 	Name     string
 	Required bool
@@ -84,15 +87,13 @@ type Doubt struct {
 	Why    string    `json:"why"`    // one sentence
 }
 
-// Args are a step's arguments and its place in the record.
+// Args are a step's arguments and its key.
 type Args struct {
-	Run      string     // the run's id
-	Seq      uint32     // the step's place in the run's record
+	Key      record.Key // what the step is, on each attempt: what it must do once, it does under this name
 	Attempt  int        // from 1
 	Began    time.Time  // when the step's first attempt began, also across a restart
 	Prepared any        // what Prepare returned for this attempt; after a restart, as decoded from the record
 	Values   *value.Map // by parameter name, all of Params
-	Inner    int        // of a step called in the body of a user step: its place among those of the attempt, from 1; else 0
 }
 
 // Interrupted says what recovery does with a user step that had begun and not ended.

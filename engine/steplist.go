@@ -3,8 +3,8 @@ package engine
 import (
 	"context"
 	"slices"
-	"time"
 
+	"holdfast/engine/record"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
@@ -15,13 +15,13 @@ func (e *Engine) Steps(ctx context.Context, id string) ([]StepInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := []StepInfo{}
+	out, rd := []StepInfo{}, record.Reader{Records: run.Records}
 	for i := range run.Records {
 		rec := &run.Records[i]
-		if rec.Seq&laneNotes != 0 && rec.Seq&laneSafe == 0 || rec.Kind != kindBegun && rec.Kind != kindDone {
+		if rec.Kind != record.KindBegun && rec.Kind != record.KindDone {
 			continue
 		}
-		if out, err = addStep(out, run.Records, rec); err != nil {
+		if out, err = addStep(out, &rd, rec); err != nil {
 			return nil, problem(Unavailable, "cannot read the steps of run %s: %v", id, err)
 		}
 	}
@@ -29,51 +29,39 @@ func (e *Engine) Steps(ctx context.Context, id string) ([]StepInfo, error) {
 	return slices.DeleteFunc(out, func(s StepInfo) bool { return s.Name == "rt.recv" || s.Name == "rt.recvCommand" }), nil
 }
 
-// addStep adds the step of a kindBegun of recs, or completes it by its kindDone.
-func addStep(list []StepInfo, recs []journal.Record, rec *journal.Record) ([]StepInfo, error) {
-	o, err := open(recs, rec, nil)
-	if err != nil {
-		return nil, err
-	}
-	fs := o.fs
+// addStep adds the step of a Begun, or completes it by its Done.
+func addStep(list []StepInfo, rd *record.Reader, rec *journal.Record) ([]StepInfo, error) {
 	s := StepInfo{Seq: rec.Seq, Count: max(1, int(rec.Count)), StartedAt: rec.Time}
-	last := len(list) - 1
-	if rec.Kind == kindDone && last >= 0 && list[last].Seq == rec.Seq {
-		s, list = list[last], list[:last]
-	} else {
-		if rec.Kind == kindDone {
-			s.StartedAt = rec.Time.Add(-time.Duration(number(fs[6])) * time.Millisecond)
-		}
-		if s.Name, err = fs[0].Text(); err != nil {
+	if rec.Kind == record.KindBegun {
+		begun, err := rd.Begun(rec)
+		if err != nil {
 			return nil, err
 		}
-		s.Args = fs[1]
-	}
-	if rec.Kind == kindBegun {
-		s.Status, s.Attempts = "STARTED", int(number(fs[3]))
+		s.Name, s.Args, s.Status, s.Attempts = begun.Name, shownArgs(begun.Args), "STARTED", begun.Attempt
 		return append(list, s), nil
 	}
-	done := rec.Time
-	s.Status, s.Result, s.Attempts, s.CompletedAt = "SUCCESS", fs[3], int(number(fs[4])), &done
-	if s.Error, err = errorOf(fs[2]); err != nil {
-		return nil, err
-	}
-	if s.Error != nil {
-		s.Status = "ERROR"
-	}
-	recovered, err := value.Decode(fs[5])
+	done, err := rd.Done(rec)
 	if err != nil {
 		return nil, err
 	}
-	s.Recovered, _ = recovered.(bool)
+	if last := len(list) - 1; last >= 0 && list[last].Seq == rec.Seq {
+		s, list = list[last], list[:last]
+	} else {
+		s.Name, s.Args, s.StartedAt = done.Name, shownArgs(done.Args), rec.Time.Add(-done.Took)
+	}
+	at := rec.Time
+	s.Status, s.Result, s.Attempts, s.CompletedAt, s.Recovered = "SUCCESS", done.Result, done.Attempts, &at, done.Recovered
+	if s.Error = stepError(done.Failure); s.Error != nil {
+		s.Status = "ERROR"
+	}
 	return append(list, s), nil
 }
 
-func number(r value.Raw) int64 {
-	v, err := value.Decode(r)
-	n, ok := v.(int64)
-	if err != nil || !ok {
-		return 0
+// shownArgs is the arguments of a step, of which the record has none where all
+// are as the step's defaults.
+func shownArgs(args value.Raw) value.Raw {
+	if args.IsNil() {
+		return value.AppendHead(nil, value.MajorMap, 0)
 	}
-	return n
+	return args
 }

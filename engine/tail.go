@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"time"
 
+	"holdfast/engine/record"
 	"holdfast/journal"
 )
 
-// tail is the last record of a run if another equal result may join it, so
+// tail is the last record of a lane if another equal result may join it, so
 // that polling for a day costs one record with a count.
 type tail struct {
 	live    bool
@@ -24,8 +25,8 @@ type tail struct {
 const tailFlush = 90 * time.Second
 
 // joins reports whether a result is equal to the tail's, and counts it.
-func (t *tail) joins(d *draft) bool {
-	if !t.live || t.rec.Kind != d.kind || !bytes.Equal(t.full, d.full()) || t.rec.Count == 1<<32-1 {
+func (t *tail) joins(w *record.Writer) bool {
+	if !t.live || t.rec.Kind != w.Kind() || !bytes.Equal(t.full, w.Full()) || t.rec.Count == 1<<32-1 {
 		return false
 	}
 	t.rec.Count++
@@ -33,9 +34,9 @@ func (t *tail) joins(d *draft) bool {
 	return true
 }
 
-// become makes rec, with what d says, the tail. Its data is copied.
-func (t *tail) become(d *draft, rec journal.Record) {
-	t.full = append(t.full[:0], d.full()...)
+// become makes rec, which w has at hand, the tail. Its data is copied.
+func (t *tail) become(w *record.Writer, rec journal.Record) {
+	t.full = append(t.full[:0], w.Full()...)
 	if bytes.Equal(rec.Data, t.full) {
 		rec.Data = t.full
 	} else {
@@ -45,38 +46,38 @@ func (t *tail) become(d *draft, rec journal.Record) {
 	t.live, t.rec, t.dirty, t.flushed = true, rec, false, rec.Time
 }
 
-func (r *Run) flushTail() error {
-	return r.retryWhenRoom(false, func() error { return r.writeTail(false) })
+func (l *lane) flushTail() error {
+	return l.retryWhenRoom(l.isSafe(), func() error { return l.writeTail(l.isSafe()) })
 }
 
-// writeTail appends the tail if it has grown. It is essential where what comes
-// behind it is.
-func (r *Run) writeTail(essential bool) error {
-	if !r.tail.dirty {
+// writeTail records the tail's count, if it has grown. It is essential where what
+// comes behind it is.
+func (l *lane) writeTail(essential bool) error {
+	if !l.tail.dirty {
 		return nil
 	}
-	rec := &r.tail.rec
-	r.counts[0] = journal.Count{Seq: rec.Seq, Kind: rec.Kind, Count: rec.Count}
-	err := r.log.Append(journal.Change{Run: r.num, Counts: r.counts[:], Essential: essential}, journal.Later)
-	r.tail.dirty = err != nil
+	rec := &l.tail.rec
+	l.counts[0] = journal.Count{Seq: rec.Seq, Kind: rec.Kind, Count: rec.Count}
+	err := l.run.log.Append(journal.Change{Run: l.run.num, Counts: l.counts[:], Essential: essential}, journal.Later)
+	l.tail.dirty = err != nil
 	return err
 }
 
-// appendJoining is appendDraft for a result that an equal one before it may absorb.
-func (r *Run) appendJoining(d *draft) error {
-	if r.tail.joins(d) {
+// appendJoining is appendCall for a result that an equal one before it may absorb.
+func (l *lane) appendJoining() error {
+	if l.tail.joins(&l.writer) {
 		now := time.Now()
-		if now.Sub(r.tail.flushed) < tailFlush {
+		if now.Sub(l.tail.flushed) < tailFlush {
 			return nil
 		}
-		r.tail.flushed = now
-		return r.flushTail()
+		l.tail.flushed = now
+		return l.flushTail()
 	}
-	if err := r.appendDraft(d, journal.Later); err != nil {
+	if err := l.appendCall(journal.Later); err != nil {
 		return err
 	}
-	rec := r.scratch[0]
+	rec := l.scratch[0]
 	rec.Count = 1
-	r.tail.become(d, rec)
+	l.tail.become(&l.writer, rec)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"holdfast/engine/record"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
@@ -43,78 +44,97 @@ func (r *Run) UUID() (string, error) {
 
 // nondeterministic records a value that the engine makes up.
 func (r *Run) nondeterministic(what string, choose func() any) (any, error) {
-	if r.fatal != nil {
-		return nil, r.fatal
+	l := &r.main
+	if l.fatal != nil {
+		return nil, l.fatal
 	}
-	if r.replay.active() {
-		fs, rec, err := r.expectRecord(kindValue, 2, "rt."+what+"()", nil)
-		if err != nil {
-			return nil, err
-		}
-		if !isText(fs[0], what) {
-			return nil, r.mismatch(rec, "rt."+what+"()", nil)
-		}
-		v, err := value.Decode(fs[1])
-		if err != nil {
-			return nil, r.setFatal(&recordError{err})
-		}
-		r.advanceReplay(rec)
-		return v, nil
+	if l.replay.active() {
+		return l.replayValue(what)
 	}
 	v := choose()
-	r.encoded = fields(r.encoded[:0], what, v)
-	return v, r.appendRecord(kindValue, r.encoded, journal.Later)
+	enc, err := value.Encode(v)
+	if err != nil {
+		return nil, l.setFatal(&recordError{err})
+	}
+	l.buf = (&record.Value{What: what, Value: enc}).Append(l.buf[:0])
+	return v, l.appendRecord(record.KindValue, l.buf, journal.Later)
+}
+
+// replayValue answers with a value of the record.
+func (l *lane) replayValue(what string) (any, error) {
+	rec := l.replay.peek()
+	if rec.Kind != record.KindValue {
+		return nil, l.mismatch(rec, record.ShowValue(what), nil)
+	}
+	recorded, err := record.ReadValue(rec)
+	if err != nil {
+		return nil, l.unreadable(err)
+	}
+	if recorded.What != what {
+		return nil, l.mismatch(rec, record.ShowValue(what), nil)
+	}
+	v, err := value.Decode(recorded.Value)
+	if err != nil {
+		return nil, l.unreadable(err)
+	}
+	l.advanceReplay(rec)
+	return v, nil
 }
 
 // Progress appends {ts, message, extra} to the stream "log" and sets the event
 // "phase.last_message".
 func (r *Run) Progress(message string, extra any) error {
-	return r.publish(kindProgress, fmt.Sprintf("rt.progress(%.60q, …)", message), message, extra, func() {
-		r.events["phase.last_message"], _ = value.Encode(message)
-	})
+	return r.publish(record.KindProgress, message, extra, func(value.Raw) { r.events["phase.last_message"], _ = value.Encode(message) })
 }
 
 // SetEvent sets the latest value of a key that is readable from outside.
 func (r *Run) SetEvent(key string, v any) error {
-	enc, err := encode(v)
-	if err != nil {
-		return &StepError{Type: errorTypeOf(err, "BadArgument"), Message: fmt.Sprintf("rt.setEvent(%.60q, …): %v", key, err), Bug: true}
-	}
-	return r.publish(kindEvent, fmt.Sprintf("rt.setEvent(%.60q, …)", key), key, enc, func() { r.events[key] = enc })
+	return r.publish(record.KindEvent, key, v, func(enc value.Raw) { r.events[key] = enc })
 }
 
 // WriteStream appends a value to a stream that is readable from outside.
 func (r *Run) WriteStream(key string, v any) error {
-	return r.publish(kindStream, fmt.Sprintf("rt.writeStream(%.60q, …)", key), key, v, func() {})
+	return r.publish(record.KindStream, key, v, func(value.Raw) {})
 }
 
-// publish records what the program says to the outside.
-func (r *Run) publish(kind journal.Kind, asked, key string, v any, show func()) error {
-	if r.fatal != nil {
-		return r.fatal
+// publish records what the program tells the outside, and then shows it.
+func (r *Run) publish(kind journal.Kind, key string, v any, show func(value.Raw)) error {
+	l := &r.main
+	if l.fatal != nil {
+		return l.fatal
 	}
-	enc, err := encode(v)
-	if err == nil {
-		err = value.Fits(len(enc) + len(key))
+	told := record.Told{Kind: kind, Key: key}
+	var err error
+	if told.Value, err = encode(v); err == nil {
+		err = value.Fits(len(told.Value) + len(key))
 	}
 	if err != nil {
-		return &StepError{Type: errorTypeOf(err, "BadArgument"), Message: fmt.Sprintf("%s: %v", asked, err), Bug: true}
+		return &StepError{Type: errorTypeOf(err, "BadArgument"), Message: fmt.Sprintf("%s: %v", told.Show(), err), Bug: true}
 	}
-	if r.replay.active() {
-		fs, rec, err := r.expectRecord(kind, 2, asked, nil)
-		if err != nil {
-			return err
-		}
-		if !isText(fs[0], key) || !bytes.Equal(fs[1], enc) {
-			return r.mismatch(rec, asked, nil)
-		}
-		r.advanceReplay(rec)
-		return nil
+	if l.replay.active() {
+		return l.replayTold(&told)
 	}
-	r.encoded = fields(r.encoded[:0], key, value.Raw(enc))
-	if err := r.appendRecord(kind, r.encoded, journal.Later); err != nil {
+	l.buf = told.Append(l.buf[:0])
+	if err := l.appendRecord(kind, l.buf, journal.Later); err != nil {
 		return err
 	}
-	r.update(show)
+	r.update(func() { show(told.Value) })
+	return nil
+}
+
+// replayTold finds in the record what the program tells again.
+func (l *lane) replayTold(told *record.Told) error {
+	rec := l.replay.peek()
+	if rec.Kind != told.Kind {
+		return l.mismatch(rec, told.Show(), nil)
+	}
+	recorded, err := record.ReadTold(rec)
+	if err != nil {
+		return l.unreadable(err)
+	}
+	if recorded.Key != told.Key || !bytes.Equal(recorded.Value, told.Value) {
+		return l.mismatch(rec, told.Show(), nil)
+	}
+	l.advanceReplay(rec)
 	return nil
 }

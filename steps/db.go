@@ -86,11 +86,9 @@ type statement struct {
 	key  stepKey
 }
 
-// stepKey is a step's place, under which holdfast_steps keeps an update.
+// stepKey is what holdfast_steps keeps an update under.
 type stepKey struct {
-	run    string
-	seq    int64
-	inner  int64
+	step   string // the step's record.Key
 	digest string // of the statement and its arguments
 }
 

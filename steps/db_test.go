@@ -157,7 +157,7 @@ func (b *bench) testCancelled(t *testing.T) {
 func (b *bench) again(t *testing.T, seq uint32, inner int, sql string, args ...any) (any, error) {
 	t.Helper()
 	a := call(t, b.update, "dbName", "once", "sql", b.put(sql), "args", args)
-	a.Seq, a.Inner = seq, inner
+	a.Key.Place.Seq, a.Key.Inner = seq, inner
 	return b.update.Run(t.Context(), a)
 }
 
@@ -178,8 +178,15 @@ func (b *bench) testExactlyOnce(t *testing.T) {
 	res, err = b.ask(t, `SELECT n FROM stock ORDER BY item`)
 	shows(t, res, err, `[{"n":9},{"n":6}]`)
 
+	a := call(t, b.update, "dbName", "once", "sql", b.put(take), "args", []any{int64(1), int64(2)})
+	a.Key.Box, a.Key.Place.Seq = "another box", 2 // its run has the same id
+	res, err = b.update.Run(t.Context(), a)
+	shows(t, res, err, `{"rows_affected":1}`)
+	res, err = b.ask(t, `SELECT n FROM stock ORDER BY item`)
+	shows(t, res, err, `[{"n":9},{"n":5}]`)
+
 	_, err = b.again(t, 1, 0, take, int64(5), int64(0))
-	fails(t, err, "SQLError", "database once: holdfast_steps already has another statement for step 1 of run run-1")
+	fails(t, err, "SQLError", "database once: holdfast_steps already has another statement for step box/run-1/1")
 	_, err = b.again(t, 4, 0, `UPDATE stock SET nothing = 1`)
 	fails(t, err, "SQLError", "")
 	res, err = b.again(t, 4, 0, `UPDATE stock SET n = 0`) // what failed has not been recorded
@@ -209,7 +216,7 @@ func (b *bench) testConcurrent(t *testing.T) {
 	for seq := range steps {
 		for range attempts {
 			a := call(t, b.update, "dbName", "once", "sql", b.put(`UPDATE hits SET n = n + ?`), "args", []any{int64(1)})
-			a.Run, a.Seq = "run-concurrent", uint32(seq)
+			a.Key.Run, a.Key.Place.Seq = "run-concurrent", uint32(seq)
 			wg.Go(func() {
 				res, err := b.update.Run(t.Context(), a)
 				if err != nil {
@@ -234,6 +241,18 @@ func (b *bench) testConcurrent(t *testing.T) {
 func TestSQLite(t *testing.T) {
 	t.Parallel()
 	sqliteBench(t).suite(t)
+}
+
+// A table holdfast_steps of another form is said, and nothing is updated.
+func TestLedgerOfAnotherForm(t *testing.T) {
+	t.Parallel()
+	b := sqliteBench(t)
+	b.must(t, `CREATE TABLE holdfast_steps (run TEXT, seq BIGINT, inner_seq BIGINT, digest TEXT, rows_affected BIGINT)`)
+	b.must(t, `CREATE TABLE stock (n INTEGER)`)
+	_, err := b.again(t, 1, 0, `INSERT INTO stock VALUES (1)`)
+	fails(t, err, "SQLError", "database once: cannot create the table holdfast_steps: there is one that was not made by this version, rename it: SQL logic error: no such column: step (1)")
+	res, err := b.ask(t, `SELECT n FROM stock`)
+	shows(t, res, err, `[]`)
 }
 
 func TestSQLiteTypes(t *testing.T) {

@@ -25,43 +25,43 @@ type dialect struct {
 // dialectOf returns the dialect of a driver as the configuration names it.
 func dialectOf(name string) (dialect, bool) {
 	const (
-		columns = `inner_seq BIGINT NOT NULL, digest CHAR(64) NOT NULL, rows_affected BIGINT NOT NULL, `
-		find    = `SELECT digest, rows_affected FROM holdfast_steps WHERE run = `
-		insert  = `INSERT INTO holdfast_steps (run, seq, inner_seq, digest, rows_affected) VALUES (`
+		columns = `digest CHAR(64) NOT NULL, rows_affected BIGINT NOT NULL, `
+		find    = `SELECT digest, rows_affected FROM holdfast_steps WHERE step = `
+		insert  = `INSERT INTO holdfast_steps (step, digest, rows_affected) VALUES (`
 	)
 	switch name {
 	case "sqlite":
 		return dialect{
 			driver: "sqlite", dsn: sqliteDSN,
 			lock: "PRAGMA query_only = 1", unlock: "PRAGMA query_only = 0",
-			create: `CREATE TABLE IF NOT EXISTS holdfast_steps (run TEXT NOT NULL, seq BIGINT NOT NULL, ` + columns +
-				`recorded_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (run, seq, inner_seq))`,
-			find:   find + `? AND seq = ? AND inner_seq = ?`,
-			insert: insert + `?, ?, ?, ?, ?)`,
+			create: `CREATE TABLE IF NOT EXISTS holdfast_steps (step TEXT NOT NULL, ` + columns +
+				`recorded_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (step))`,
+			find:   find + `?`,
+			insert: insert + `?, ?, ?)`,
 		}, true
 	case "postgres":
 		return dialect{
 			driver: "pgx",
-			create: `CREATE TABLE IF NOT EXISTS holdfast_steps (run TEXT NOT NULL, seq BIGINT NOT NULL, ` + columns +
-				`recorded_at TIMESTAMPTZ NOT NULL DEFAULT now(), PRIMARY KEY (run, seq, inner_seq))`,
-			find:   find + `$1 AND seq = $2 AND inner_seq = $3`,
-			insert: insert + `$1, $2, $3, $4, $5)`,
+			create: `CREATE TABLE IF NOT EXISTS holdfast_steps (step TEXT NOT NULL, ` + columns +
+				`recorded_at TIMESTAMPTZ NOT NULL DEFAULT now(), PRIMARY KEY (step))`,
+			find:   find + `$1`,
+			insert: insert + `$1, $2, $3)`,
 		}, true
 	case "mysql": // InnoDB: without transactions there is no exactly once
 		return dialect{
 			driver: "mysql", dsn: mysqlDSN,
-			create: `CREATE TABLE IF NOT EXISTS holdfast_steps (run VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, seq BIGINT NOT NULL, ` + columns +
-				`recorded_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (run, seq, inner_seq)) ENGINE=InnoDB`,
-			find:   find + `? AND seq = ? AND inner_seq = ?`,
-			insert: insert + `?, ?, ?, ?, ?)`,
+			create: `CREATE TABLE IF NOT EXISTS holdfast_steps (step VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, ` + columns +
+				`recorded_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (step)) ENGINE=InnoDB`,
+			find:   find + `?`,
+			insert: insert + `?, ?, ?)`,
 		}, true
 	case "sqlserver":
 		return dialect{
 			driver: "sqlserver", undo: true,
-			create: `IF OBJECT_ID('holdfast_steps') IS NULL CREATE TABLE holdfast_steps (run NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL, seq BIGINT NOT NULL, ` + columns +
-				`recorded_at DATETIME2 NOT NULL DEFAULT SYSUTCDATETIME(), PRIMARY KEY (run, seq, inner_seq))`,
-			find:   find + `@p1 AND seq = @p2 AND inner_seq = @p3`,
-			insert: insert + `@p1, @p2, @p3, @p4, @p5)`,
+			create: `IF OBJECT_ID('holdfast_steps') IS NULL CREATE TABLE holdfast_steps (step NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL, ` + columns +
+				`recorded_at DATETIME2 NOT NULL DEFAULT SYSUTCDATETIME(), PRIMARY KEY (step))`,
+			find:   find + `@p1`,
+			insert: insert + `@p1, @p2, @p3)`,
 		}, true
 	}
 	return dialect{}, false

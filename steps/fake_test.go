@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"holdfast/engine"
+	runrecord "holdfast/engine/record"
 	"holdfast/engine/value"
 	"holdfast/gateway/tag"
 )
@@ -180,7 +181,7 @@ func call(t *testing.T, s engine.Step, kv ...any) engine.Args {
 		}
 		all.Set(p.Name, v)
 	}
-	return engine.Args{Run: "run-1", Seq: 7, Attempt: 1, Began: time.Now(), Values: recode(t, all).(*value.Map)}
+	return engine.Args{Key: runrecord.Key{Box: "box", Run: "run-1", Place: runrecord.Place{Seq: 7}}, Attempt: 1, Began: time.Now(), Values: recode(t, all).(*value.Map)}
 }
 
 // recode passes a value through the record.

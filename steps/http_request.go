@@ -48,18 +48,9 @@ func newRequest(ctx context.Context, a engine.Args) (*http.Request, error) {
 	}
 	req.Header.Set("User-Agent", "holdfast")
 	if !safe(method) {
-		req.Header.Set("Idempotency-Key", idempotencyKey(a))
+		req.Header.Set("Idempotency-Key", a.Key.String())
 	}
 	return req, setHeaders(req, a)
-}
-
-// idempotencyKey is the same for each attempt of one step, also after a restart.
-func idempotencyKey(a engine.Args) string {
-	key := fmt.Sprintf("%s-%d", a.Run, a.Seq)
-	if a.Inner > 0 {
-		key += fmt.Sprintf("-%d", a.Inner)
-	}
-	return key
 }
 
 // target returns the URL with the params.

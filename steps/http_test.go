@@ -60,14 +60,14 @@ func TestRequest(t *testing.T) {
 		{"params as text", []any{"method", "GET", "url", "/a", "params", "q=1&r"}, "GET|/a?q=1&r|||||"},
 		{"no params", []any{"method", "GET", "url", "/a?b=1", "params", &value.Map{}}, "GET|/a?b=1|||||"},
 		{"json", []any{"method", "POST", "url", "/a", "json_body", value.NewMap("b", int64(1), "a", []any{nil, 2.0, "ä"})},
-			`POST|/a|application/json|run-1-7||{"b":1,"a":[null,2.0,"ä"]}|`},
+			`POST|/a|application/json|box/run-1/7||{"b":1,"a":[null,2.0,"ä"]}|`},
 		{"text", []any{"method", "PUT", "url", "/a", "data", "raw", "headers", value.NewMap("x-mine", "yes", "content-type", "text/plain")},
-			"PUT|/a|text/plain|run-1-7|yes|raw|"},
-		{"bytes", []any{"method", "POST", "url", "/a", "data", []byte("raw")}, "POST|/a||run-1-7||raw|"},
+			"PUT|/a|text/plain|box/run-1/7|yes|raw|"},
+		{"bytes", []any{"method", "POST", "url", "/a", "data", []byte("raw")}, "POST|/a||box/run-1/7||raw|"},
 		{"form", []any{"method", "POST", "url", "/a", "data", value.NewMap("k", "ü", "m", []any{int64(1), int64(2)})},
-			"POST|/a|application/x-www-form-urlencoded|run-1-7||k=%C3%BC&m=1&m=2|"},
+			"POST|/a|application/x-www-form-urlencoded|box/run-1/7||k=%C3%BC&m=1&m=2|"},
 		{"form of pairs", []any{"method", "POST", "url", "/a", "data", []any{value.Tuple{"k", "v"}, []any{"k", "w"}}},
-			"POST|/a|application/x-www-form-urlencoded|run-1-7||k=v&k=w|"},
+			"POST|/a|application/x-www-form-urlencoded|box/run-1/7||k=v&k=w|"},
 		{"own key", []any{"method", "DELETE", "url", "/a", "headers", value.NewMap("Idempotency-Key", "mine")}, "DELETE|/a||mine|||"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -91,12 +91,12 @@ func TestRequest(t *testing.T) {
 		})
 	}
 	a := call(t, request, "method", "POST", "url", srv.URL)
-	a.Inner = 3
+	a.Key.Inner = 3
 	res, err := request.Run(t.Context(), a)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text, _ := res.(*value.Map).Get("text"); !strings.Contains(text.(string), "|run-1-7-3|") {
+	if text, _ := res.(*value.Map).Get("text"); !strings.Contains(text.(string), "|box/run-1/7/3|") {
 		t.Errorf("the key of a request within a user step: %v", text)
 	}
 }

@@ -167,7 +167,7 @@ func testFirstLedger(t *testing.T, srv *postgresServer) {
 			}
 		}
 		a := call(t, update, "dbName", "once", "sql", `UPDATE hits SET n = n + 1`)
-		a.Seq = uint32(n)
+		a.Key.Place.Seq = uint32(n)
 		wg.Go(func() {
 			if _, err := update.Run(t.Context(), a); err != nil {
 				failed <- err

@@ -16,14 +16,14 @@ import (
 // commitLimit is how long a commit may take before its outcome counts as unknown.
 const commitLimit = 15 * time.Second
 
-// keyOf returns the place of a step in holdfast_steps.
+// keyOf returns the key of a step in holdfast_steps.
 func keyOf(a engine.Args, text string, args []any) (stepKey, error) {
 	enc, err := value.Encode([]any{text, args})
 	if err != nil {
 		return stepKey{}, err
 	}
 	sum := sha256.Sum256(enc)
-	return stepKey{run: a.Run, seq: int64(a.Seq), inner: int64(a.Inner), digest: hex.EncodeToString(sum[:])}, nil
+	return stepKey{step: a.Key.String(), digest: hex.EncodeToString(sum[:])}, nil
 }
 
 // update runs the statement in a transaction and returns how many rows it affected.
@@ -69,7 +69,7 @@ func (s *statement) apply(ctx context.Context) (int64, error) {
 	}
 	if s.db.ExactlyOnce {
 		k := s.key
-		if _, err := t.tx.ExecContext(ctx, s.db.dialect.insert, k.run, k.seq, k.inner, k.digest, n); err != nil {
+		if _, err := t.tx.ExecContext(ctx, s.db.dialect.insert, k.step, k.digest, n); err != nil {
 			return 0, s.failed(ctx, fmt.Errorf("recording the step in holdfast_steps: %w", err))
 		}
 	}
@@ -103,14 +103,14 @@ func (s *statement) recorded(ctx context.Context) (n int64, found bool, err erro
 
 func (s *statement) lookUp(ctx context.Context, t *session) (n int64, found bool, err error) {
 	var digest string
-	err = t.tx.QueryRowContext(ctx, s.db.dialect.find, s.key.run, s.key.seq, s.key.inner).Scan(&digest, &n)
+	err = t.tx.QueryRowContext(ctx, s.db.dialect.find, s.key.step).Scan(&digest, &n)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return 0, false, nil
 	case err != nil:
 		return 0, false, s.failed(ctx, fmt.Errorf("looking into holdfast_steps: %w", err))
 	case digest != s.key.digest:
-		return 0, false, engine.Errorf("SQLError", "database %s: holdfast_steps already has another statement for step %d of run %s", s.db.Name, s.key.seq, s.key.run)
+		return 0, false, engine.Errorf("SQLError", "database %s: holdfast_steps already has another statement for step %s", s.db.Name, s.key.step)
 	}
 	return n, true, nil
 }
@@ -141,12 +141,23 @@ func (d *database) ensureLedger(ctx context.Context, conn *sql.Conn) error {
 	defer cancel()
 	var digest string
 	var n int64
-	err := conn.QueryRowContext(limited, d.dialect.find, "", 0, 0).Scan(&digest, &n)
-	if err == nil || errors.Is(err, sql.ErrNoRows) {
+	find := func() error {
+		err := conn.QueryRowContext(limited, d.dialect.find, "").Scan(&digest, &n)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	}
+	if find() == nil {
 		return nil
 	}
-	_, err = conn.ExecContext(limited, d.dialect.create)
-	return ended(limited, err)
+	if _, err := conn.ExecContext(limited, d.dialect.create); err != nil {
+		return ended(limited, err)
+	}
+	if err := find(); err != nil {
+		return ended(limited, fmt.Errorf("there is one that was not made by this version, rename it: %w", err))
+	}
+	return nil
 }
 
 // failed makes a step's failure of a database's error; nil stays nil.

@@ -1,4 +1,4 @@
-package engine
+package record
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ const (
 
 var knownSeed = maphash.MakeSeed()
 
-// known is the calls that a run has made last, with the places at which its
+// known is the calls that a branch has made last, with the places at which its
 // record holds them in full. A replay builds it anew.
 type known struct {
 	list  []knownCall
@@ -29,19 +29,19 @@ type known struct {
 
 // knownCall is one call, and what came of it.
 type knownCall struct {
-	kind      journal.Kind // kindDone or kindReceived
-	place     uint32       // of the record that holds the call in full
-	outcomeAt uint32       // of the kindDone that holds the outcome in full
-	key       []byte       // draft.key
-	out       []byte       // draft.outcome; empty: none is known
+	kind      journal.Kind // KindDone or KindReceived
+	callAt    uint32       // of the record that holds the call in full
+	outcomeAt uint32       // of the KindDone that holds the outcome in full
+	key       []byte       // Writer.callKey
+	out       []byte       // Writer.outcomeKey; empty: none is known
 }
 
-// nothing is the outcome of a step without error and result. It is as short as
+// emptyOutcome is the outcome of a step without error and result. It is as short as
 // its place would be.
-var nothing = []byte{0xf6, 0xf6}
+var emptyOutcome = []byte{0xf6, 0xf6}
 
-// gave reports whether an outcome is the one that is known.
-func (c *knownCall) gave(out []byte) bool { return len(c.out) > 0 && bytes.Equal(c.out, out) }
+// hasOutcome reports whether an outcome is the one that is known.
+func (c *knownCall) hasOutcome(out []byte) bool { return len(c.out) > 0 && bytes.Equal(c.out, out) }
 
 func (c *knownCall) size() int { return cap(c.key) + cap(c.out) }
 
@@ -63,8 +63,8 @@ func (k *known) find(kind journal.Kind, key []byte) int {
 
 // ofCall is one kind for a step's beginning and its end.
 func ofCall(kind journal.Kind) journal.Kind {
-	if kind == kindBegun {
-		return kindDone
+	if kind == KindBegun {
+		return KindDone
 	}
 	return kind
 }
@@ -73,9 +73,9 @@ func ofCall(kind journal.Kind) journal.Kind {
 // index. i is what find has returned for it just now: a call that it did not
 // know takes the room of the one that was used longest ago. One that is too
 // long stays unknown.
-func (k *known) put(i int, kind journal.Kind, key []byte, place uint32) int {
+func (k *known) put(i int, kind journal.Kind, key []byte, seq uint32) int {
 	if i >= 0 {
-		k.list[i].place = place
+		k.list[i].callAt = seq
 		return i
 	}
 	if len(key) > knownBytes/4 {
@@ -88,20 +88,20 @@ func (k *known) put(i int, kind journal.Kind, key []byte, place uint32) int {
 	}
 	c := &k.list[i]
 	k.size -= c.size()
-	*c = knownCall{kind: ofCall(kind), place: place, key: append(c.key[:0], key...), out: c.out[:0]}
+	*c = knownCall{kind: ofCall(kind), callAt: seq, key: append(c.key[:0], key...), out: c.out[:0]}
 	k.size += c.size()
 	k.sums[i], k.used[i] = k.sum, k.clock
 	return k.fit(i)
 }
 
-// came says at which place the record holds an outcome of call i in full.
-func (k *known) came(i int, out []byte, place uint32) {
-	if bytes.Equal(out, nothing) || len(out) > knownBytes/4 {
+// setOutcome says at which place the record holds an outcome of call i in full.
+func (k *known) setOutcome(i int, out []byte, seq uint32) {
+	if bytes.Equal(out, emptyOutcome) || len(out) > knownBytes/4 {
 		return
 	}
 	c := &k.list[i]
 	k.size -= c.size()
-	c.out, c.outcomeAt = append(c.out[:0], out...), place
+	c.out, c.outcomeAt = append(c.out[:0], out...), seq
 	k.size += c.size()
 	k.fit(i)
 }
@@ -131,24 +131,4 @@ func (k *known) fit(i int) int {
 		}
 	}
 	return i
-}
-
-// learnCall takes up, while the record is replayed, a call that it answers, and
-// returns the call's index.
-func (r *Run) learnCall(kind journal.Kind, o *opened) int {
-	d := &r.draft
-	d.b = d.b[:0]
-	for _, f := range o.fs[:asked(kind)] {
-		d.b = append(d.b, f...)
-	}
-	return r.known.put(r.known.find(kind, d.b), kind, d.b, o.call)
-}
-
-// learnOutcome takes up what came of call i.
-func (r *Run) learnOutcome(i int, o *opened) {
-	if i >= 0 {
-		d := &r.draft
-		d.b = append(append(d.b[:0], o.fs[2]...), o.fs[3]...)
-		r.known.came(i, d.b, o.outcomeAt)
-	}
 }

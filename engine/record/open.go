@@ -1,4 +1,4 @@
-package engine
+package record
 
 import (
 	"errors"
@@ -9,49 +9,83 @@ import (
 	"holdfast/journal"
 )
 
-// opened is the data of a kindBegun, kindDone or kindReceived, with what it
+// opened is the data of a KindBegun, KindDone or KindReceived, with what it
 // leaves to earlier records.
 type opened struct {
 	fs        []value.Raw // all fields of the kind
-	call      uint32      // place of the record that holds name and args in full
+	callAt    uint32      // place of the record that holds name and args in full
 	outcomeAt uint32      // place of the record that holds error and result in full
 }
 
-// open reads a record of kindBegun, kindDone or kindReceived. recs are the
+// Reader reads records, with what they leave to earlier ones.
+type Reader struct {
+	Records []journal.Record // of the branch, by place
+
+	names [4]string // read last, so that equal ones are not made anew
+	turn  int
+	room  [8]value.Raw
+}
+
+// open opens a record of a kind.
+func (rd *Reader) open(rec *journal.Record, kind journal.Kind) (opened, error) {
+	if rec.Kind != kind {
+		return opened{}, unreadable(rec, fmt.Errorf("kind %d was expected", kind))
+	}
+	return open(rd.Records, rec, rd.room[:0])
+}
+
+// name returns a text that comes often.
+func (rd *Reader) name(r value.Raw) (string, error) {
+	major, n, rest, err := value.ReadHead(r)
+	if err != nil || major != value.MajorText || n != uint64(len(rest)) {
+		return "", errors.New("there is something else where a name is expected")
+	}
+	for _, s := range rd.names {
+		if string(rest) == s {
+			return s, nil
+		}
+	}
+	s := string(rest)
+	rd.names[rd.turn] = s
+	rd.turn = (rd.turn + 1) % len(rd.names)
+	return s, nil
+}
+
+// open reads a record of KindBegun, KindDone or KindReceived. recs are the
 // records of its run, by place: a number instead of the name is the place of
 // the record that holds name and args; a number instead of the args of a
-// kindDone that has no name of its own is the place of the one that holds error
+// KindDone that has no name of its own is the place of the one that holds error
 // and result. An error is one of the record, as is a place at which no earlier
 // record holds that in full. The fields are in room if that is large enough,
 // and share the memory of the records.
 func open(recs []journal.Record, rec *journal.Record, room []value.Raw) (opened, error) {
-	o := opened{call: rec.Seq, outcomeAt: rec.Seq}
+	o := opened{callAt: rec.Seq, outcomeAt: rec.Seq}
 	fs, err := value.Split(rec.Data, room)
 	if err != nil {
 		return o, unreadable(rec, err)
 	}
-	std := standing(rec.Kind)
-	if std == nil {
+	defaults := defaultsOf(rec.Kind)
+	if defaults == nil {
 		return o, unreadable(rec, errors.New("it is none of a call"))
 	}
-	for i := len(fs); i < len(std); i++ {
-		fs = append(fs, value.Raw(std[i:i+1:i+1]))
+	for i := len(fs); i < len(defaults); i++ {
+		fs = append(fs, value.Raw(defaults[i:i+1:i+1]))
 	}
 	o.fs = fs
 	if major(fs[0]) == value.MajorText {
 		return o, nil
 	}
-	if place, is := reference(fs[1]); is && rec.Kind == kindDone {
+	if place, is := reference(fs[1]); is && rec.Kind == KindDone {
 		if err := o.outcomeFrom(recs, rec, place); err != nil {
 			return o, unreadable(rec, err)
 		}
-		fs[1] = value.Raw(std[1:2:2]) // nil
+		fs[1] = value.Raw(defaults[1:2:2]) // nil
 	}
 	place, is := reference(fs[0])
 	switch {
 	case is:
 		err = o.callFrom(recs, rec, place)
-	case !fs[0].IsNil() || rec.Kind != kindDone:
+	case !fs[0].IsNil() || rec.Kind != KindDone:
 		err = errors.New("it has neither a name nor a place")
 	case !fs[1].IsNil():
 		err = errors.New("it has arguments and no name")
@@ -64,7 +98,7 @@ func open(recs []journal.Record, rec *journal.Record, room []value.Raw) (opened,
 
 // callFrom takes name and args from the record at an earlier place.
 func (o *opened) callFrom(recs []journal.Record, rec *journal.Record, place uint64) error {
-	n := asked(rec.Kind)
+	n := callFields(rec.Kind)
 	for i := range n - 1 {
 		if !o.fs[i+1].IsNil() {
 			return fmt.Errorf("it refers to place %d, and has something to say itself", place)
@@ -72,13 +106,13 @@ func (o *opened) callFrom(recs []journal.Record, rec *journal.Record, place uint
 	}
 	var room [3]value.Raw
 	for _, from := range earlier(recs, rec, place) {
-		if (from.Kind == kindReceived) != (rec.Kind == kindReceived) || standing(from.Kind) == nil {
+		if (from.Kind == KindReceived) != (rec.Kind == KindReceived) || defaultsOf(from.Kind) == nil {
 			continue
 		}
 		fs, err := leading(from.Data, room[:n])
 		if err == nil && len(fs) > 0 && major(fs[0]) == value.MajorText {
 			copy(o.fs[:n], fs)
-			o.call = from.Seq
+			o.callAt = from.Seq
 			return nil
 		}
 	}
@@ -92,7 +126,7 @@ func (o *opened) outcomeFrom(recs []journal.Record, rec *journal.Record, place u
 	}
 	var room [4]value.Raw
 	for _, from := range earlier(recs, rec, place) {
-		if from.Kind != kindDone {
+		if from.Kind != KindDone {
 			continue
 		}
 		fs, err := leading(from.Data, room[:])
@@ -109,10 +143,10 @@ func (o *opened) outcomeFrom(recs []journal.Record, rec *journal.Record, place u
 	return fmt.Errorf("it refers to place %d, where no earlier record holds an outcome in full", place)
 }
 
-// earlier returns the records at a place of the program's lane before that of
+// earlier returns the records at a place of the main branch before that of
 // rec, which has to lie in it too.
 func earlier(recs []journal.Record, rec *journal.Record, place uint64) []journal.Record {
-	if place >= uint64(rec.Seq) || rec.Seq >= laneNotes {
+	if place >= uint64(rec.Seq) || rec.Seq >= firstNote {
 		return nil
 	}
 	first := sort.Search(len(recs), func(i int) bool { return uint64(recs[i].Seq) >= place })
