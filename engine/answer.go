@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"holdfast/engine/isa88"
+	"holdfast/engine/mailbox"
 	"holdfast/engine/record"
 	"holdfast/engine/value"
 	"holdfast/journal"
@@ -34,8 +35,8 @@ func (w *work) askOperator(d Doubt, ifDone any) (value.Raw, error) {
 
 // pendingAnswer returns the message with the operator's answer, if it has come.
 func (r *Run) pendingAnswer() (message, bool) {
-	for _, m := range r.pick(topicEngine, math.MaxInt) {
-		if _, ok := m.answer(); ok {
+	for _, m := range r.pick(mailbox.TopicEngine, math.MaxInt) {
+		if _, ok := answerIn(&m); ok {
 			return m, true
 		}
 	}
@@ -53,8 +54,8 @@ func (w *work) applyAnswer(m message, ifDone any) (again bool, out value.Raw, er
 		r.holdsDelivery = false
 		r.delivery.Unlock()
 	}()
-	a, _ := m.answer()
-	c := journal.Change{Records: r.note(record.Resolved{Message: m.num, Decision: a.Decision, Actor: a.Actor}), Taken: []uint64{m.num}, Essential: true}
+	a, _ := answerIn(&m)
+	c := journal.Change{Records: r.note(record.Resolved{Message: m.Number, Decision: a.Decision, Actor: a.Actor}), Taken: []uint64{m.Number}, Essential: true}
 	switch a.Decision {
 	case "done":
 		res := ifDone
@@ -65,7 +66,7 @@ func (w *work) applyAnswer(m message, ifDone any) (again bool, out value.Raw, er
 		out, err = w.recordOutcome(res, nil, true, journal.Soon)
 	case "fail":
 		w.alongside = c
-		out, err = w.recordOutcome(nil, &StepError{Type: "InDoubt", Message: operatorsWord("it was in doubt, and was answered with fail", &message{actor: a.Actor}), Step: w.call.Name, Attempts: w.attempt}, true, journal.Soon)
+		out, err = w.recordOutcome(nil, &StepError{Type: "InDoubt", Message: operatorsWord("it was in doubt, and was answered with fail", &message{Actor: a.Actor}), Step: w.call.Name, Attempts: w.attempt}, true, journal.Soon)
 	default: // retry: after a power cut from here on, the step is in doubt again
 		again, err = true, w.lane.commit(c)
 	}
@@ -73,7 +74,7 @@ func (w *work) applyAnswer(m message, ifDone any) (again bool, out value.Raw, er
 		return false, nil, err
 	}
 	r.update(func() {
-		r.drop(m.num)
+		r.drop(m.Number)
 		r.doubt, r.state = nil, isa88.Running
 	})
 	return again, out, err
@@ -86,10 +87,10 @@ func (r *Run) dropStaleAnswer() error {
 	if !ok {
 		return nil
 	}
-	if err := r.main.append(journal.Change{Records: r.note(record.Stale{Message: m.num}), Taken: []uint64{m.num}, Essential: true}, journal.Soon); err != nil {
+	if err := r.main.append(journal.Change{Records: r.note(record.Stale{Message: m.Number}), Taken: []uint64{m.Number}, Essential: true}, journal.Soon); err != nil {
 		return err
 	}
-	r.update(func() { r.drop(m.num) })
+	r.update(func() { r.drop(m.Number) })
 	return nil
 }
 
@@ -100,18 +101,18 @@ func (r *Run) refuseUnasked() error {
 	if r.doubt == nil {
 		return problem(Refused, "run %s is not in doubt", r.head.id)
 	}
-	if slices.ContainsFunc(r.inbox, func(m message) bool { _, ok := m.answer(); return ok }) {
+	if slices.ContainsFunc(r.inbox.All(), func(m message) bool { _, ok := answerIn(&m); return ok }) {
 		return problem(Refused, "run %s has been answered already", r.head.id)
 	}
 	return nil
 }
 
 // answer returns the operator's answer that a message carries.
-func (m *message) answer() (Answer, bool) {
-	if m.topic != topicEngine {
+func answerIn(m *message) (Answer, bool) {
+	if m.Topic != mailbox.TopicEngine {
 		return Answer{}, false
 	}
-	v, err := value.Decode(m.body)
+	v, err := value.Decode(m.Body)
 	body, isMap := v.(*value.Map)
 	if err != nil || !isMap {
 		return Answer{}, false

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"holdfast/engine/isa88"
+	"holdfast/engine/mailbox"
 	"holdfast/engine/record"
 	"holdfast/journal"
 )
@@ -15,7 +16,7 @@ import (
 func (r *Run) hasCommands() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.engineHandles() && (r.held || slices.ContainsFunc(r.inbox, func(m message) bool { return m.word != "" }))
+	return r.engineHandles() && (r.held || r.inbox.HasCommand())
 }
 
 // handleCommands takes commands for the engine until the run may go on, or has to end.
@@ -52,7 +53,7 @@ func (r *Run) takeCommands(stuck string) error {
 	if r.ctx.Err() != nil {
 		return r.main.ended()
 	}
-	cmds := slices.DeleteFunc(r.pick(topicCommand, math.MaxInt), func(m message) bool { return m.word == "" })
+	cmds := slices.DeleteFunc(r.pick(mailbox.TopicCommand, math.MaxInt), func(m message) bool { return m.Word == "" })
 	if len(cmds) == 0 {
 		return nil
 	}
@@ -68,30 +69,30 @@ func (r *Run) takeCommands(stuck string) error {
 	}
 	winner := -1
 	for i, m := range cmds {
-		if (m.word == isa88.Abort || m.word == isa88.Stop) && (winner < 0 || m.word.Priority() > cmds[winner].word.Priority()) {
+		if (m.Word == isa88.Abort || m.Word == isa88.Stop) && (winner < 0 || m.Word.Priority() > cmds[winner].Word.Priority()) {
 			winner = i
 		}
 	}
 	var c journal.Change
 	var fates []Fate
 	decide := func(m message, taken bool, fate string) {
-		f := Fate{Message: m.num, Command: string(m.word), Taken: taken, Fate: fate, State: state}
+		f := Fate{Message: m.Number, Command: string(m.Word), Taken: taken, Fate: fate, State: state}
 		fates = append(fates, f)
 		c.Records = append(c.Records, r.commandNote(f, m)...)
-		c.Taken = append(c.Taken, m.num)
+		c.Taken = append(c.Taken, m.Number)
 	}
 	for i, m := range cmds {
 		switch {
 		case i == winner:
-			state = m.word.Next(state)
+			state = m.Word.Next(state)
 			decide(m, true, "taken")
 		case winner >= 0:
-			decide(m, false, "superseded by "+string(cmds[winner].word))
+			decide(m, false, "superseded by "+string(cmds[winner].Word))
 		case stuck != "":
 			decide(m, false, "not allowed "+stuck)
-		case !m.word.Allowed(state):
+		case !m.Word.Allowed(state):
 			decide(m, false, "not allowed in "+string(state))
-		case m.word == isa88.Hold:
+		case m.Word == isa88.Hold:
 			held, state = true, isa88.Held
 			decide(m, true, "taken")
 		default: // RESUME
@@ -118,7 +119,7 @@ func (r *Run) takeCommands(stuck string) error {
 
 // terminationBy is the ending that a STOP or an ABORT asks for.
 func terminationBy(m *message) *termination {
-	if m.word == isa88.Abort {
+	if m.Word == isa88.Abort {
 		return &termination{state: isa88.Aborted, kind: "Aborted", why: operatorsWord("aborted", m)}
 	}
 	return &termination{state: isa88.Stopped, kind: "Stopped", why: operatorsWord("stopped", m)}
@@ -143,5 +144,5 @@ func (r *Run) noteRecord(kind journal.Kind, data []byte) []journal.Record {
 }
 
 func (r *Run) commandNote(f Fate, m message) []journal.Record {
-	return r.note(record.Command{Fate: record.Fate(f), Actor: m.actor, Reason: m.reason, UUID: m.uuid})
+	return r.note(record.Command{Fate: record.Fate(f), Actor: m.Actor, Reason: m.Reason, UUID: m.UUID})
 }

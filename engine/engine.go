@@ -170,7 +170,7 @@ func (e *Engine) leave() { <-e.slots }
 // newRun makes a live run. Its context ends with the engine's.
 func (e *Engine) newRun(num uint64, h header) *Run {
 	r := &Run{eng: e, num: num, head: h, log: e.journal.WriterOf(num), wake: make(chan struct{}, 1), done: make(chan struct{}),
-		events: map[string]value.Raw{}, seen: map[string]uint64{}, fates: map[uint64]Fate{}, nextNote: record.Place{Branch: record.Notes},
+		events: map[string]value.Raw{}, fates: map[uint64]Fate{}, nextNote: record.Place{Branch: record.Notes},
 		version: 1}
 	r.ctx, r.cancel = context.WithCancelCause(e.base)
 	r.main.run, r.main.ctx = r, r.ctx

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"holdfast/engine/isa88"
+	"holdfast/engine/mailbox"
 	"holdfast/engine/record"
 	"holdfast/journal"
 )
@@ -261,12 +262,12 @@ func (r *Run) tryClose(st completion) error {
 	defer r.delivery.Unlock()
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	var c journal.Change
-	for _, m := range r.pick(topicCommand, 1<<30) {
-		if m.word == "" {
+	for _, m := range r.pick(mailbox.TopicCommand, 1<<30) {
+		if m.Word == "" {
 			continue
 		}
-		f := Fate{Message: m.num, Command: string(m.word), Fate: "the run has ended", State: st.state}
-		if m.word == isa88.Abort && st.state == isa88.Aborted && st.err.Type == "Aborted" {
+		f := Fate{Message: m.Number, Command: string(m.Word), Fate: "the run has ended", State: st.state}
+		if m.Word == isa88.Abort && st.state == isa88.Aborted && st.err.Type == "Aborted" {
 			f.Taken, f.Fate = true, "taken"
 		}
 		c.Records = append(c.Records, r.commandNote(f, m)...)

@@ -26,8 +26,8 @@ func (r *Run) askAboutLoss() (st *completion, over bool) {
 			case err != nil:
 				return r.conclude(nil, err), true
 			case !goOn:
-				a, _ := m.answer()
-				why := operatorsWord("a part of its record may be lost, and it was answered with fail", &message{actor: a.Actor})
+				a, _ := answerIn(&m)
+				why := operatorsWord("a part of its record may be lost, and it was answered with fail", &message{Actor: a.Actor})
 				return r.conclude(nil, &RunError{Type: "RecordLost", Message: why + "; " + r.loss}), true
 			}
 			return nil, false
@@ -41,13 +41,13 @@ func (r *Run) askAboutLoss() (st *completion, over bool) {
 func (r *Run) answerLoss(m message) (goOn bool, err error) {
 	r.delivery.Lock()
 	defer r.delivery.Unlock()
-	a, _ := m.answer()
-	c := journal.Change{Records: r.note(record.Resolved{Message: m.num, Decision: a.Decision, Actor: a.Actor}), Taken: []uint64{m.num}, Essential: true}
+	a, _ := answerIn(&m)
+	c := journal.Change{Records: r.note(record.Resolved{Message: m.Number, Decision: a.Decision, Actor: a.Actor}), Taken: []uint64{m.Number}, Essential: true}
 	if err := r.main.commit(c); err != nil {
 		return false, err
 	}
 	r.update(func() {
-		r.drop(m.num)
+		r.drop(m.Number)
 		r.doubt, r.state = nil, isa88.Running
 	})
 	if a.Decision == "retry" {

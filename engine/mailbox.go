@@ -1,88 +1,19 @@
 package engine
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"holdfast/engine/isa88"
-	"holdfast/engine/record"
+	"holdfast/engine/mailbox"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
 
-// Topics of the mailbox. topicEngine is for the engine itself: cancel, resolve.
-const (
-	topicCommand = "cmd"
-	topicEngine  = "\x00engine"
-)
-
-// maxInbox bounds how many messages wait in a mailbox. Commands of operators
-// are always taken.
-const maxInbox = 10_000
-
 // message is a line of a run's mailbox, on disk.
-type message struct {
-	num    uint64
-	topic  string
-	body   value.Raw
-	uuid   string
-	word   isa88.Command // "" if it is no command
-	actor  string
-	reason string
-}
+type message = mailbox.Message
 
-func (m *message) encode() []byte {
-	return (&record.Message{Topic: m.topic, Body: m.body, UUID: m.uuid}).Encode()
-}
-
-func decodeMessage(jm journal.Message) (message, error) {
-	rec, err := record.ReadMessage(jm.Data)
-	if err != nil {
-		return message{num: jm.Number}, fmt.Errorf("cannot read message %d: %w", jm.Number, err)
-	}
-	m := message{num: jm.Number, topic: rec.Topic, body: rec.Body, uuid: rec.UUID}
-	m.parse()
-	return m, nil
-}
-
-// parse finds the command in a message of topic cmd: {"cmd": WORD, …}.
-func (m *message) parse() {
-	if m.topic != topicCommand {
-		return
-	}
-	v, err := value.Decode(m.body)
-	body, ok := v.(*value.Map)
-	if err != nil || !ok {
-		return
-	}
-	m.word, m.actor, m.reason = wordIn(body), textIn(body, "actor"), textIn(body, "reason")
-}
-
-// wordOf returns the command that a body holds, "" if it is none.
-func wordOf(body value.Raw) isa88.Command {
-	v, err := value.Decode(body)
-	m, ok := v.(*value.Map)
-	if err != nil || !ok {
-		return ""
-	}
-	return wordIn(m)
-}
-
-func wordIn(body *value.Map) isa88.Command {
-	c, err := isa88.Parse(textIn(body, "cmd"))
-	if err != nil {
-		return ""
-	}
-	return c
-}
-
-func textIn(m *value.Map, key string) string {
-	x, _ := m.Get(key)
-	s, _ := x.(string)
-	return s
-}
+func textIn(m *value.Map, key string) string { return m.Text(key) }
 
 // checkCommand refuses a message of topic cmd whose word is no command, and
 // writes the word in capitals.
@@ -115,53 +46,50 @@ func checkCommand(body value.Raw) (value.Raw, error) {
 // deliver returns. A message with a seen UUID is dropped; its number is that
 // of the first.
 func (r *Run) deliver(w *journal.Writer, m message) (uint64, error) {
-	answer, answers := m.answer()
 	r.delivery.Lock()
 	defer r.delivery.Unlock()
-	r.mu.Lock()
-	if m.uuid != "" {
-		if first, seen := r.seen[m.uuid]; seen {
-			r.mu.Unlock()
-			return first, nil
-		}
+	first, err := r.accept(&m)
+	if err != nil || first != 0 {
+		return first, err
 	}
-	if r.ended {
-		r.mu.Unlock()
-		return 0, errRunEnded(r.head.id)
-	}
-	if answers {
-		err := r.refuseUnasked()
-		if err == nil {
-			err = r.refuseForLoss(answer)
-		}
-		if err != nil {
-			r.mu.Unlock()
-			return 0, err
-		}
-	}
-	if m.topic != topicEngine && m.word == "" && len(r.inbox) >= maxInbox {
-		r.mu.Unlock()
-		return 0, problem(Unavailable, "the mailbox of run %s is full: %d messages wait there", r.head.id, maxInbox)
-	}
-	r.lastMessage++
-	m.num = r.lastMessage
-	r.mu.Unlock()
-	err := w.Commit(journal.Change{Run: r.num, Inbox: []journal.Message{{Number: m.num, Time: time.Now(), Data: m.encode()}},
-		Essential: m.word != "" || m.topic == topicEngine})
+	err = w.Commit(journal.Change{Run: r.num, Inbox: []journal.Message{{Number: m.Number, Time: time.Now(), Data: m.Encode()}}, Essential: m.Essential()})
 	if err != nil {
 		return 0, problem(Unavailable, "cannot accept a message for run %s: %v", r.head.id, err)
 	}
 	r.admit(m)
-	return m.num, nil
+	return m.Number, nil
+}
+
+// accept gives a message its number, or returns that of the first with its UUID.
+func (r *Run) accept(m *message) (first uint64, err error) {
+	answer, answers := answerIn(m)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if first, seen := r.inbox.Seen(m.UUID); seen {
+		return first, nil
+	}
+	if r.ended {
+		return 0, errRunEnded(r.head.id)
+	}
+	if answers {
+		if err := r.refuseUnasked(); err != nil {
+			return 0, err
+		}
+		if err := r.refuseForLoss(answer); err != nil {
+			return 0, err
+		}
+	}
+	if err := r.inbox.Check(m); err != nil {
+		return 0, problem(Unavailable, "the mailbox of run %s is full: %v", r.head.id, err)
+	}
+	m.Number = r.inbox.Number()
+	return 0, nil
 }
 
 // admit lets the run see a message that is on disk.
 func (r *Run) admit(m message) {
 	r.update(func() {
-		r.inbox = append(r.inbox, m)
-		if m.uuid != "" {
-			r.seen[m.uuid] = m.num
-		}
+		r.inbox.Put(m)
 		r.anticipate(&m)
 	})
 	r.wakeUp()
@@ -170,22 +98,22 @@ func (r *Run) admit(m message) {
 // anticipate shows at once what a message will lead to, where the engine handles
 // it, and ends what must end at once. The caller holds r.mu.
 func (r *Run) anticipate(m *message) {
-	if m.topic == topicEngine {
-		if why, ok := cancelOf(m.body); ok {
+	if m.Topic == mailbox.TopicEngine {
+		if why, ok := cancelOf(m.Body); ok {
 			r.cancel(&termination{state: isa88.Aborted, kind: "Cancelled", why: why})
 		}
 		return
 	}
-	if m.word == "" || !r.engineHandles() || !m.word.Allowed(r.state) || r.state == isa88.Aborting {
+	if m.Word == "" || !r.engineHandles() || !m.Word.Allowed(r.state) || r.state == isa88.Aborting {
 		return
 	}
-	switch m.word {
+	switch m.Word {
 	case isa88.Abort:
 		r.state = isa88.Aborting
 		r.cancel(terminationBy(m))
 	case isa88.Stop, isa88.Hold:
 		if r.currentStep != "" {
-			r.state = m.word.Next(r.state)
+			r.state = m.Word.Next(r.state)
 		}
 	}
 }
@@ -197,12 +125,12 @@ func (r *Run) engineHandles() bool {
 }
 
 func operatorsWord(what string, m *message) string {
-	s := what + " by " + m.actor
-	if m.actor == "" {
+	s := what + " by " + m.Actor
+	if m.Actor == "" {
 		s = what + " by an operator"
 	}
-	if m.reason != "" {
-		s += ": " + m.reason
+	if m.Reason != "" {
+		s += ": " + m.Reason
 	}
 	return s
 }
@@ -216,24 +144,16 @@ func cancelOf(body value.Raw) (why string, ok bool) {
 	if textIn(m, "do") != "cancel" {
 		return "", false
 	}
-	return operatorsWord("cancelled", &message{actor: textIn(m, "actor"), reason: textIn(m, "reason")}), true
+	return operatorsWord("cancelled", &message{Actor: textIn(m, "actor"), Reason: textIn(m, "reason")}), true
 }
 
 // drop removes messages from the mailbox, of which the journal has been told.
 // The caller holds r.mu.
-func (r *Run) drop(nums ...uint64) {
-	r.inbox = slices.DeleteFunc(r.inbox, func(m message) bool { return slices.Contains(nums, m.num) })
-}
+func (r *Run) drop(numbers ...uint64) { r.inbox.Drop(numbers...) }
 
 // pick copies up to most messages of a topic.
 func (r *Run) pick(topic string, most int) []message {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var out []message
-	for _, m := range r.inbox {
-		if m.topic == topic && len(out) < most {
-			out = append(out, m)
-		}
-	}
-	return out
+	return r.inbox.Pick(topic, most)
 }

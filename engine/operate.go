@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"holdfast/engine/isa88"
+	"holdfast/engine/mailbox"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
@@ -17,7 +18,7 @@ const maxName = 512
 // Send puts a message into a run's mailbox. It is on disk when Send returns.
 func (e *Engine) Send(ctx context.Context, id string, m Message) (Receipt, error) {
 	if m.Topic == "" {
-		m.Topic = topicCommand
+		m.Topic = mailbox.TopicCommand
 	}
 	switch {
 	case m.Topic[0] == 0 || len(m.Topic) > maxName:
@@ -28,14 +29,14 @@ func (e *Engine) Send(ctx context.Context, id string, m Message) (Receipt, error
 	if err := value.Check(m.Body); err != nil {
 		return Receipt{}, problem(BadRequest, "the message cannot be taken: %v", err)
 	}
-	if m.Topic == topicCommand {
+	if m.Topic == mailbox.TopicCommand {
 		body, err := checkCommand(m.Body)
 		if err != nil {
 			return Receipt{}, err
 		}
 		m.Body = body
 	}
-	return e.post(id, message{topic: m.Topic, body: slices.Clone(m.Body), uuid: m.UUID})
+	return e.post(id, message{Topic: m.Topic, Body: slices.Clone(m.Body), UUID: m.UUID})
 }
 
 func (e *Engine) post(id string, m message) (Receipt, error) {
@@ -43,7 +44,7 @@ func (e *Engine) post(id string, m message) (Receipt, error) {
 	if r == nil {
 		return e.postEnded(id, m)
 	}
-	m.parse()
+	m.Parse()
 	w, done := e.writer()
 	defer done()
 	num, err := r.deliver(w, m)
@@ -60,8 +61,8 @@ func (e *Engine) postEnded(id string, m message) (Receipt, error) {
 	if run.End == nil {
 		return Receipt{}, problem(Unavailable, "run %s is not up yet", id)
 	}
-	if m.uuid != "" {
-		if num, seen := messagesSeen(&run)[m.uuid]; seen {
+	if m.UUID != "" {
+		if num, seen := messagesSeen(&run)[m.UUID]; seen {
 			return Receipt{Run: id, Message: num}, nil
 		}
 	}
@@ -91,7 +92,7 @@ func commandMessage(c isa88.Command, reason, actor string) (message, error) {
 	if err != nil {
 		return message{}, problem(BadRequest, "%v", err)
 	}
-	return message{topic: topicCommand, body: body}, nil
+	return message{Topic: mailbox.TopicCommand, Body: body}, nil
 }
 
 func (e *Engine) commandEnded(ctx context.Context, id string, c isa88.Command) (Receipt, error) {
@@ -179,7 +180,7 @@ func (e *Engine) Cancel(ctx context.Context, id, reason, actor string) error {
 	if err != nil {
 		return problem(BadRequest, "%v", err)
 	}
-	_, err = e.post(id, message{topic: topicEngine, body: body})
+	_, err = e.post(id, message{Topic: mailbox.TopicEngine, Body: body})
 	var p *Problem
 	if errors.As(err, &p) && p.Code == Refused {
 		return problem(Refused, "cannot cancel: %s", p.Message)
@@ -204,6 +205,6 @@ func (e *Engine) Resolve(ctx context.Context, id string, a Answer) error {
 	if err != nil {
 		return problem(BadRequest, "the value cannot be kept: %v", err)
 	}
-	_, err = e.post(id, message{topic: topicEngine, body: body})
+	_, err = e.post(id, message{Topic: mailbox.TopicEngine, Body: body})
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"holdfast/engine/isa88"
+	"holdfast/engine/mailbox"
 	"holdfast/engine/record"
 	"holdfast/engine/value"
 	"holdfast/journal"
@@ -203,13 +204,13 @@ func TestNewID(t *testing.T) {
 func TestSeenIn(t *testing.T) {
 	t.Parallel()
 	r := &Run{nextNote: record.Place{Branch: record.Notes}}
-	m := message{num: 1, topic: "x", uuid: "u1"}
+	m := message{Number: 1, Topic: "x", UUID: "u1"}
 	var w record.Writer
 	w.Received(&record.Received{Call: "recv", Topic: "x", Taken: []record.Taken{{Number: 2, UUID: "u2"}, {Number: 3}}})
-	run := journal.Run{Inbox: []journal.Message{{Number: 1, Data: m.encode()}}, Records: []journal.Record{
+	run := journal.Run{Inbox: []journal.Message{{Number: 1, Data: m.Encode()}}, Records: []journal.Record{
 		{Kind: record.KindReceived, Data: w.Full()}, {Kind: record.KindDone, Data: []byte{0x81}}, {Kind: record.KindNote, Data: []byte{0xff}},
 	}}
-	run.Records = append(run.Records, r.commandNote(Fate{Message: 4}, message{num: 4, uuid: "u4"})...)
+	run.Records = append(run.Records, r.commandNote(Fate{Message: 4}, message{Number: 4, UUID: "u4"})...)
 	if got := messagesSeen(&run); !reflect.DeepEqual(got, map[string]uint64{"u1": 1, "u2": 2, "u4": 4}) {
 		t.Errorf("got %v", got)
 	}
@@ -227,10 +228,10 @@ func TestMailboxIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := e.newRun(j.NextRun(), header{id: "a"})
-	for n := range maxInbox - 1 {
-		r.inbox = append(r.inbox, message{num: uint64(n), topic: "other"})
+	for range mailbox.MaxMessages - 1 {
+		r.inbox.Put(message{Number: r.inbox.Number(), Topic: "other"})
 	}
-	for i, m := range []message{{topic: "x"}, {topic: topicCommand}, {topic: topicCommand, word: isa88.Stop}, {topic: topicEngine}} {
+	for i, m := range []message{{Topic: "x"}, {Topic: mailbox.TopicCommand}, {Topic: mailbox.TopicCommand, Word: isa88.Stop}, {Topic: mailbox.TopicEngine}} {
 		_, err := r.deliver(j.Writer(), m)
 		var p *Problem
 		if full := errors.As(err, &p) && p.Code == Unavailable; full != (i == 1) || err != nil && !full {

@@ -34,10 +34,10 @@ func (r *Run) Recv(topic string, timeout time.Duration) (value.Raw, error) {
 	return r.main.receive(&receive{call: "recv", topic: topic, timeout: timeout, most: 1, choose: func(msgs []message) (any, []Fate, error) {
 		m := msgs[0]
 		var fates []Fate
-		if m.word != "" {
-			fates = []Fate{{Message: m.num, Command: string(m.word), Taken: true, Fate: "taken by recv"}}
+		if m.Word != "" {
+			fates = []Fate{{Message: m.Number, Command: string(m.Word), Taken: true, Fate: "taken by recv"}}
 		}
-		return m.body, fates, nil
+		return m.Body, fates, nil
 	}})
 }
 
@@ -68,7 +68,7 @@ func (r *Run) RecvCommand(state, topic string, timeout time.Duration, most int) 
 	}
 	return r.main.receive(&receive{call: "recvCommand", topic: topic, state: state, timeout: timeout, most: most, choose: func(msgs []message) (any, []Fate, error) {
 		for i := range msgs {
-			msgs[i].word = wordOf(msgs[i].body) // on other topics than "cmd" too
+			msgs[i].Word = msgs[i].Command() // on other topics than "cmd" too
 		}
 		return arbitrate(msgs, current)
 	}})
@@ -78,25 +78,25 @@ func (r *Run) RecvCommand(state, topic string, timeout time.Duration, most int) 
 func arbitrate(msgs []message, state isa88.State) (any, []Fate, error) {
 	best := -1
 	for i, m := range msgs {
-		if m.word == "" || state != "" && !m.word.Allowed(state) {
+		if m.Word == "" || state != "" && !m.Word.Allowed(state) {
 			continue
 		}
-		if best < 0 || m.word.Priority() > msgs[best].word.Priority() {
+		if best < 0 || m.Word.Priority() > msgs[best].Word.Priority() {
 			best = i
 		}
 	}
 	fates := make([]Fate, len(msgs))
 	for i, m := range msgs {
-		f := Fate{Message: m.num, Command: string(m.word), State: state}
+		f := Fate{Message: m.Number, Command: string(m.Word), State: state}
 		switch {
 		case i == best:
 			f.Taken, f.Fate = true, "taken"
-		case m.word == "":
+		case m.Word == "":
 			f.Fate = "not a command"
-		case state != "" && !m.word.Allowed(state):
+		case state != "" && !m.Word.Allowed(state):
 			f.Fate = "not allowed in " + string(state)
 		default:
-			f.Fate = "superseded by " + string(msgs[best].word)
+			f.Fate = "superseded by " + string(msgs[best].Word)
 		}
 		fates[i] = f
 	}
@@ -104,7 +104,7 @@ func arbitrate(msgs []message, state isa88.State) (any, []Fate, error) {
 		return nil, fates, nil
 	}
 	m := msgs[best]
-	return value.NewMap("cmd", string(m.word), "message", m.body, "priority", int64(m.word.Priority())), fates, nil
+	return value.NewMap("cmd", string(m.Word), "message", m.Body, "priority", int64(m.Word.Priority())), fates, nil
 }
 
 func (l *lane) receive(v *receive) (value.Raw, error) {
@@ -204,8 +204,8 @@ func (l *lane) received(v *receive, msgs []message) (value.Raw, error) {
 	}
 	var nums []uint64
 	for _, m := range msgs {
-		nums = append(nums, m.num)
-		out.Taken = append(out.Taken, record.Taken{Number: m.num, UUID: m.uuid})
+		nums = append(nums, m.Number)
+		out.Taken = append(out.Taken, record.Taken{Number: m.Number, UUID: m.UUID})
 	}
 	for _, f := range fates {
 		out.Fates = append(out.Fates, record.Fate(f))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"holdfast/engine/isa88"
+	"holdfast/engine/mailbox"
 	"holdfast/engine/record"
 	"holdfast/engine/value"
 	"holdfast/journal"
@@ -82,13 +83,12 @@ func (e *Engine) revive(run journal.Run, programs map[string]Workflow, lost stri
 	}
 	loadRecords(r, run.Records)
 	for _, jm := range run.Inbox {
-		m, err := decodeMessage(jm)
+		m, err := mailbox.Read(jm)
 		if err != nil {
 			r.recordFault = err
 			continue
 		}
-		r.noteMessage(m.num, m.uuid)
-		r.inbox = append(r.inbox, m)
+		r.inbox.Put(m)
 	}
 	if lost != "" {
 		r.lossUnrecorded = true
@@ -102,9 +102,9 @@ func (e *Engine) revive(run journal.Run, programs map[string]Workflow, lost stri
 	if r.held {
 		r.state = isa88.Held
 	}
-	for i := range r.inbox {
-		if m := &r.inbox[i]; m.topic == topicEngine || m.word == isa88.Abort {
-			r.anticipate(m)
+	for _, m := range r.inbox.All() {
+		if m.Topic == mailbox.TopicEngine || m.Word == isa88.Abort {
+			r.anticipate(&m)
 		}
 	}
 	r.watchDeadline()
@@ -197,9 +197,9 @@ func (r *Run) restoreNote(rec *journal.Record) {
 	case record.Command:
 		r.restoreCommand(n)
 	case record.Stale:
-		r.noteMessage(n.Message, "")
+		r.inbox.Note(n.Message, "")
 	case record.Resolved:
-		r.noteMessage(n.Message, "")
+		r.inbox.Note(n.Message, "")
 		if n.Decision == "retry" {
 			r.loss = "" // if there was a loss, an operator has said to go on
 		}
@@ -209,12 +209,12 @@ func (r *Run) restoreNote(rec *journal.Record) {
 // restoreCommand takes up an operator command that the engine has decided on.
 func (r *Run) restoreCommand(n record.Command) {
 	r.fates[n.Message] = Fate(n.Fate)
-	r.noteMessage(n.Message, n.UUID)
+	r.inbox.Note(n.Message, n.UUID)
 	if !n.Taken {
 		return
 	}
-	m := message{num: n.Message, word: isa88.Command(n.Command), actor: n.Actor, reason: n.Reason}
-	switch m.word {
+	m := message{Number: n.Message, Word: isa88.Command(n.Command), Actor: n.Actor, Reason: n.Reason}
+	switch m.Word {
 	case isa88.Hold:
 		r.held = true
 	case isa88.Resume:
@@ -242,7 +242,7 @@ func (r *Run) restoreShown(rec *journal.Record) {
 			r.fates[f.Message] = Fate(f)
 		}
 		for _, m := range taken {
-			r.noteMessage(m.Number, m.UUID)
+			r.inbox.Note(m.Number, m.UUID)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"holdfast/engine/isa88"
+	"holdfast/engine/mailbox"
 	"holdfast/engine/record"
 	"holdfast/engine/value"
 	"holdfast/journal"
@@ -49,9 +50,7 @@ type Run struct {
 	noRoom      bool // it waits for room in the journal
 	events      map[string]value.Raw
 	safeResults []SafeResult
-	inbox       []message
-	lastMessage uint64
-	seen        map[string]uint64 // message UUID → its number
+	inbox       mailbox.Box
 	fates       map[uint64]Fate
 	nextNote    record.Place
 	recoveries  int

@@ -48,7 +48,7 @@ func (e *Engine) CommandAll(_ context.Context, s Selection, c isa88.Command, rea
 	if err != nil {
 		return Dispatch{}, err
 	}
-	m.parse()
+	m.Parse()
 	runs, err := e.selected(s)
 	if err != nil {
 		return Dispatch{}, err
@@ -73,16 +73,16 @@ func (e *Engine) deliverAll(runs []*Run, m message) (Dispatch, error) {
 		told    []*Run
 		changes []journal.Change
 	)
-	now, data := time.Now(), m.encode()
+	now, data := time.Now(), m.Encode()
 	for _, r := range runs {
 		r.mu.Lock()
 		switch state := r.state; {
 		case r.ended:
-		case m.word == isa88.Stop || m.word == isa88.Abort || m.word.Allowed(state):
-			r.lastMessage++
+		case m.Word == isa88.Stop || m.Word == isa88.Abort || m.Word.Allowed(state):
+			number := r.inbox.Number()
 			told = append(told, r)
-			out.Told = append(out.Told, Receipt{Run: r.head.id, Message: r.lastMessage})
-			changes = append(changes, journal.Change{Run: r.num, Inbox: []journal.Message{{Number: r.lastMessage, Time: now, Data: data}}, Essential: true})
+			out.Told = append(out.Told, Receipt{Run: r.head.id, Message: number})
+			changes = append(changes, journal.Change{Run: r.num, Inbox: []journal.Message{{Number: number, Time: now, Data: data}}, Essential: true})
 		default:
 			out.Refused = append(out.Refused, Refusal{Run: r.head.id, State: state})
 		}
@@ -92,10 +92,10 @@ func (e *Engine) deliverAll(runs []*Run, m message) (Dispatch, error) {
 		return out, nil
 	}
 	if err := e.journal.Writer().Commit(changes...); err != nil {
-		return Dispatch{}, problem(Unavailable, "cannot tell %d runs %s: %v", len(told), m.word, err)
+		return Dispatch{}, problem(Unavailable, "cannot tell %d runs %s: %v", len(told), m.Word, err)
 	}
 	for i, r := range told {
-		m.num = out.Told[i].Message
+		m.Number = out.Told[i].Message
 		r.admit(m)
 	}
 	return out, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"holdfast/engine/mailbox"
 	"holdfast/engine/value"
 )
 
@@ -12,7 +13,7 @@ import (
 // cannot send it twice.
 func (r *Run) Send(to string, m Message) error {
 	if m.Topic == "" {
-		m.Topic = topicCommand
+		m.Topic = mailbox.TopicCommand
 	}
 	args, err := value.Encode(value.NewMap("workflowId", to, "message", m.Body, "topic", m.Topic, "messageUUID", m.UUID))
 	if err != nil {

@@ -34,6 +34,13 @@ func (m *Map) Get(key string) (any, bool) {
 	return nil, false
 }
 
+// Text returns the text of a key; "" if it has none.
+func (m *Map) Text(key string) string {
+	x, _ := m.Get(key)
+	s, _ := x.(string)
+	return s
+}
+
 // Set replaces the value of a string key, or adds it at the end.
 func (m *Map) Set(key string, v any) {
 	for i, p := range m.Pairs {
