@@ -19,7 +19,7 @@ func (w *work) askOperator(d Doubt, ifDone any) (value.Raw, error) {
 	r.update(func() { r.doubt, r.state = &d, isa88.Held })
 	r.eng.cfg.Log.Warn("run is in doubt and held", "run", r.head.id, "step", d.Step, "tag", d.Tag, "why", d.Why)
 	for {
-		if err := r.takeCommands("while a step is in doubt: answer with resolve, or STOP or ABORT"); err != nil {
+		if err := r.takeCommands(); err != nil {
 			return nil, w.abandon(err)
 		}
 		if m, ok := r.pendingAnswer(); ok {

@@ -22,7 +22,7 @@ func (r *Run) hasCommands() bool {
 // handleCommands takes commands for the engine until the run may go on, or has to end.
 func (r *Run) handleCommands() error {
 	for {
-		if err := r.takeCommands(""); err != nil {
+		if err := r.takeCommands(); err != nil {
 			return err
 		}
 		if !r.isHeld() {
@@ -46,10 +46,9 @@ func (r *Run) isHeld() bool {
 	return r.held
 }
 
-// takeCommands decides on every command in the mailbox. ABORT and STOP win
-// over all others; HOLD and RESUME are taken in the order in which they came,
-// unless stuck says why the run can do neither. The error is fatal.
-func (r *Run) takeCommands(stuck string) error {
+// takeCommands decides on every command in the mailbox, as the phase of the run
+// has it. The error is fatal.
+func (r *Run) takeCommands() error {
 	if r.ctx.Err() != nil {
 		return r.main.ended()
 	}
@@ -57,64 +56,34 @@ func (r *Run) takeCommands(stuck string) error {
 	if len(cmds) == 0 {
 		return nil
 	}
-	r.mu.Lock()
-	held, going := r.held, isa88.Running
-	if r.status == Enqueued {
-		going = isa88.Starting
-	}
-	r.mu.Unlock()
-	state := going
-	if held || stuck != "" {
-		state = isa88.Held
-	}
-	winner := -1
+	words := make([]isa88.Command, len(cmds))
 	for i, m := range cmds {
-		if (m.Word == isa88.Abort || m.Word == isa88.Stop) && (winner < 0 || m.Word.Priority() > cmds[winner].Word.Priority()) {
-			winner = i
-		}
+		words[i] = m.Word
 	}
-	var c journal.Change
-	var fates []Fate
-	decide := func(m message, taken bool, fate string) {
-		f := Fate{Message: m.Number, Command: string(m.Word), Taken: taken, Fate: fate, State: state}
-		fates = append(fates, f)
-		c.Records = append(c.Records, r.commandNote(f, m)...)
+	r.mu.Lock()
+	d := r.facts().Decide(words)
+	r.mu.Unlock()
+	c := journal.Change{Essential: true}
+	fates := make([]Fate, len(cmds))
+	for i, m := range cmds {
+		fates[i] = Fate{Message: m.Number, Command: string(m.Word), Taken: d.Fates[i].Taken, Fate: d.Fates[i].Fate, State: d.Fates[i].State}
+		c.Records = append(c.Records, r.commandNote(fates[i], m)...)
 		c.Taken = append(c.Taken, m.Number)
 	}
-	for i, m := range cmds {
-		switch {
-		case i == winner:
-			state = m.Word.Next(state)
-			decide(m, true, "taken")
-		case winner >= 0:
-			decide(m, false, "superseded by "+string(cmds[winner].Word))
-		case stuck != "":
-			decide(m, false, "not allowed "+stuck)
-		case !m.Word.Allowed(state):
-			decide(m, false, "not allowed in "+string(state))
-		case m.Word == isa88.Hold:
-			held, state = true, isa88.Held
-			decide(m, true, "taken")
-		default: // RESUME
-			held, state = false, going
-			decide(m, true, "taken")
-		}
-	}
-	c.Essential = true
 	if err := r.main.commit(c); err != nil {
 		return err
 	}
 	r.update(func() {
 		r.drop(c.Taken...)
-		r.held, r.state = held, state
+		r.held, r.state = d.Held, d.State
 		for _, f := range fates {
 			r.fates[f.Message] = f
 		}
 	})
-	if winner < 0 {
+	if d.Ends < 0 {
 		return nil
 	}
-	return r.main.setFatal(terminationBy(&cmds[winner]))
+	return r.main.setFatal(terminationBy(&cmds[d.Ends]))
 }
 
 // terminationBy is the ending that a STOP or an ABORT asks for.

@@ -14,6 +14,11 @@
 // acknowledgement, and before anybody is shown them. Between those points they
 // gather in memory.
 //
+// A run is a lane (its program's branch of the record: cursor, next place, last
+// record; another one while it writes its safe state), a mailbox (engine/mailbox),
+// and a life cycle (engine/lifecycle, with its diagram). What stands where in
+// a record, and how, is engine/record's.
+//
 // The engine knows steps and the journal. It does not know tags, scripts,
 // sockets or configuration files.
 package engine

@@ -45,8 +45,8 @@ func (r *Run) execute() {
 // The error is fatal.
 func (r *Run) awaitTurn() error {
 	for !r.eng.tryEnter() {
-		if r.recordedCompletion == nil && (r.head.commands == ByEngine || r.startedAt.IsZero()) {
-			if err := r.takeCommands(""); err != nil {
+		if r.recordedCompletion == nil && r.takesCommands() {
+			if err := r.takeCommands(); err != nil {
 				return err
 			}
 		}
@@ -214,12 +214,12 @@ func (r *Run) holdUnreplayable(why *RunError) *completion {
 	r.main.replay = cursor{}
 	r.main.fatal = nil
 	r.eng.alarm(r.head.id, "HELD: "+why.Message)
-	r.update(func() { r.err, r.held, r.state = why, true, isa88.Held })
+	r.update(func() { r.err, r.broken, r.held, r.state = why, true, true, isa88.Held })
 	if err := r.writeSafe(); err != nil {
 		return nil // shutdown, or the journal failed: the next start tries again
 	}
 	for {
-		if err := r.takeCommands("while the record cannot be replayed: STOP, ABORT or cancel"); err != nil {
+		if err := r.takeCommands(); err != nil {
 			st := r.conclude(nil, err)
 			if st != nil && st.err != nil {
 				st.err.Message += "; before: " + why.Message

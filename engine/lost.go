@@ -17,7 +17,7 @@ func (r *Run) askAboutLoss() (st *completion, over bool) {
 	r.eng.alarm(r.head.id, "HELD, in doubt: "+d.Why)
 	r.update(func() { r.doubt, r.state = &d, isa88.Held })
 	for {
-		if err := r.takeCommands("while a part of the record may be lost: answer with resolve, or STOP or ABORT"); err != nil {
+		if err := r.takeCommands(); err != nil {
 			return r.conclude(nil, err), true
 		}
 		if m, ok := r.pendingAnswer(); ok {

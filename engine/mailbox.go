@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"holdfast/engine/isa88"
+	"holdfast/engine/lifecycle"
 	"holdfast/engine/mailbox"
 	"holdfast/engine/value"
 	"holdfast/journal"
@@ -118,10 +119,30 @@ func (r *Run) anticipate(m *message) {
 	}
 }
 
-// engineHandles reports whether commands are the engine's business: by the
-// workflow's choice, or because its program is not running. The caller holds r.mu.
-func (r *Run) engineHandles() bool {
-	return r.head.commands == ByEngine || r.held || r.doubt != nil || r.noRoom
+// facts are what decides on the run's phase. The caller holds r.mu.
+func (r *Run) facts() lifecycle.Facts {
+	return lifecycle.Facts{
+		Ending:   r.ctx.Err() != nil,
+		Broken:   r.broken,
+		Lost:     r.doubt != nil && r.doubt.Step == "",
+		Doubtful: r.doubt != nil && r.doubt.Step != "",
+		Held:     r.held,
+		Full:     r.noRoom,
+		Waiting:  r.status == Enqueued,
+		Begun:    !r.startedAt.IsZero(),
+		ByScript: r.head.commands == ByScript,
+	}
+}
+
+// engineHandles reports whether commands are the engine's business. The caller
+// holds r.mu.
+func (r *Run) engineHandles() bool { return r.facts().EngineHandles() }
+
+// takesCommands is engineHandles for one that does not hold r.mu.
+func (r *Run) takesCommands() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.engineHandles()
 }
 
 func operatorsWord(what string, m *message) string {

@@ -48,6 +48,7 @@ type Run struct {
 	doubt       *Doubt
 	held        bool // by the engine, at a boundary
 	noRoom      bool // it waits for room in the journal
+	broken      bool // its record cannot be replayed
 	events      map[string]value.Raw
 	safeResults []SafeResult
 	inbox       mailbox.Box
