@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"holdfast/engine/record"
+	"holdfast/engine/scheduler"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
@@ -130,10 +131,14 @@ func (w *work) tryNow() (res any, err error) {
 			}
 			return nil, context.Cause(w.lane.ctx)
 		}
-	} else if wt, ok := w.call.Step.(Waiter); ok && !w.intentRecorded && wt.Waits(w.args) >= rememberWait {
-		if err := w.recordAttempt(false); err != nil {
-			return nil, err
+	} else if wt, ok := w.call.Step.(Waiter); ok && wt.Waits(w.args) >= rememberWait {
+		if !w.intentRecorded {
+			if err := w.recordAttempt(false); err != nil {
+				return nil, err
+			}
 		}
+		w.lane.run.seat.Park(scheduler.Parked)
+		defer w.lane.run.seat.Resume()
 	}
 	return w.guard(func() (any, error) {
 		if w.call.Body != nil {

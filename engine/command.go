@@ -8,6 +8,7 @@ import (
 	"holdfast/engine/isa88"
 	"holdfast/engine/mailbox"
 	"holdfast/engine/record"
+	"holdfast/engine/scheduler"
 	"holdfast/journal"
 )
 
@@ -32,8 +33,11 @@ func (r *Run) handleCommands() error {
 	}
 }
 
-// idle waits for a message, or for the end of the run's context.
+// idle waits for a message, or for the end of the run's context. The run has no
+// use for a worker meanwhile.
 func (r *Run) idle() {
+	r.seat.Park(scheduler.Held)
+	defer r.seat.Resume()
 	select {
 	case <-r.wake:
 	case <-r.ctx.Done():

@@ -16,7 +16,8 @@
 //
 // A run is a lane (its program's branch of the record: cursor, next place, last
 // record; another one while it writes its safe state), a mailbox (engine/mailbox),
-// and a life cycle (engine/lifecycle, with its diagram). What stands where in
+// and a life cycle (engine/lifecycle, with its diagram). Who executes and who
+// waits for that is engine/scheduler's. What stands where in
 // a record, and how, is engine/record's.
 //
 // The engine knows steps and the journal. It does not know tags, scripts,

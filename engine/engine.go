@@ -12,13 +12,14 @@ import (
 
 	"holdfast/engine/isa88"
 	"holdfast/engine/record"
+	"holdfast/engine/scheduler"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
 
 // Config is what an Engine is made with. The zero value of a field is its default.
 type Config struct {
-	Workers   int    // runs that execute at once; others wait their turn (1000)
+	Workers   int    // runs that execute at once; others wait their turn (1000); see package scheduler
 	SafeWrite Step   // writes one line of a safe_state: parameters path and value
 	Loader    Loader // for runs whose files have changed; nil: such runs are HELD
 	Log       *slog.Logger
@@ -31,7 +32,7 @@ type Engine struct {
 	writers  sync.Pool       // of *journal.Writer, for goroutines other than runs
 	base     context.Context // lifetime of all runs; ends with errShutdown
 	halt     context.CancelCauseFunc
-	slots    chan struct{}                               // one a run that executes
+	sched    *scheduler.Scheduler
 	ready    chan struct{}                               // closed when Run has begun
 	defaults atomic.Pointer[map[string][]record.Default] // of steps, by their names
 	wg       sync.WaitGroup
@@ -83,7 +84,7 @@ func New(cfg Config, j *journal.Journal) (*Engine, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	e := &Engine{cfg: cfg, journal: j, workflows: map[string]Workflow{}, runs: map[string]*Run{}, dedup: map[string]string{},
-		starting: map[string]chan struct{}{}, ready: make(chan struct{}), slots: make(chan struct{}, cfg.Workers)}
+		starting: map[string]chan struct{}{}, ready: make(chan struct{}), sched: scheduler.New(cfg.Workers)}
 	e.writers.New = func() any { return j.Writer() }
 	e.base, e.halt = context.WithCancelCause(context.Background())
 	return e, nil
@@ -152,20 +153,9 @@ func (e *Engine) Ready() <-chan struct{} { return e.ready }
 // launch starts a run's goroutine. The caller holds e.mu, so that no run is
 // launched behind Run's back.
 func (e *Engine) launch(r *Run) {
+	r.seat = e.sched.Enter()
 	e.wg.Go(r.execute)
 }
-
-// tryEnter takes a turn if one is free.
-func (e *Engine) tryEnter() bool {
-	select {
-	case e.slots <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-func (e *Engine) leave() { <-e.slots }
 
 // newRun makes a live run. Its context ends with the engine's.
 func (e *Engine) newRun(num uint64, h header) *Run {

@@ -20,9 +20,9 @@ const cancelGrace = time.Second
 // execute is a run's goroutine, from its turn to its end.
 func (r *Run) execute() {
 	defer r.cancel(context.Canceled) // else the engine's context would keep the run for ever
+	defer r.seat.Leave()
 	err := r.awaitTurn()
 	if err == nil {
-		defer r.eng.leave()
 		r.startTurn()
 	}
 	st := r.recordedCompletion
@@ -44,21 +44,25 @@ func (r *Run) execute() {
 // commands, unless the run's program has begun and wants to take them itself.
 // The error is fatal.
 func (r *Run) awaitTurn() error {
-	for !r.eng.tryEnter() {
+	for {
+		select {
+		case <-r.seat.Turn():
+			return nil
+		default:
+		}
 		if r.recordedCompletion == nil && r.takesCommands() {
 			if err := r.takeCommands(); err != nil {
 				return err
 			}
 		}
 		select {
-		case r.eng.slots <- struct{}{}:
+		case <-r.seat.Turn():
 			return nil
 		case <-r.wake:
 		case <-r.ctx.Done():
 			return context.Cause(r.ctx)
 		}
 	}
-	return nil
 }
 
 // startTurn notes when the run first had its turn.

@@ -7,6 +7,7 @@ import (
 
 	"holdfast/engine/isa88"
 	"holdfast/engine/record"
+	"holdfast/engine/scheduler"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
@@ -179,13 +180,26 @@ func (l *lane) await(v *receive, deadline time.Time) ([]message, error) {
 			r.setStep("rt." + v.call)
 			defer r.setStep("")
 		}
-		select {
-		case <-r.wake:
-		case <-timer.C:
-		case <-l.ctx.Done():
-			return nil, l.ended()
+		if err := l.sleep(timer, v.timeout >= rememberReceive); err != nil {
+			return nil, err
 		}
 	}
+}
+
+// sleep waits for a message, or for the timer. A run that waits long parks.
+func (l *lane) sleep(timer *time.Timer, long bool) error {
+	r := l.run
+	if long {
+		r.seat.Park(scheduler.Parked)
+		defer r.seat.Resume()
+	}
+	select {
+	case <-r.wake:
+	case <-timer.C:
+	case <-l.ctx.Done():
+		return l.ended()
+	}
+	return nil
 }
 
 // received records what came, and removes it from the mailbox, as one change.

@@ -9,6 +9,7 @@ import (
 	"holdfast/engine/isa88"
 	"holdfast/engine/mailbox"
 	"holdfast/engine/record"
+	"holdfast/engine/scheduler"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
@@ -25,6 +26,7 @@ type Run struct {
 	log    *journal.Writer // used by the run's goroutine only
 
 	// Used by the run's goroutine only.
+	seat               *scheduler.Seat
 	main               lane                       // of the program
 	safeRecords        map[uint32]*journal.Record // what the record has of the safe state that is due, by place
 	safeBase           uint32                     // where on its branch that begins

@@ -15,26 +15,22 @@ import (
 	"holdfast/journal"
 )
 
-// With one worker, taken by a run that is held, the others wait; those that
+// With one worker, taken by a run that executes, the others wait; those that
 // wait can be held, stopped, aborted and cancelled all the same.
 func TestCommandsWhileEnqueued(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []engine.CommandMode{engine.ByEngine, engine.ByScript} {
 		wf := waiter()
 		wf.Commands = mode
-		holder := waiter()
-		holder.Name = "holder"
-		b := boot(t, t.TempDir(), engine.Config{Workers: 1}, journal.Options{}, wf, holder)
-		first := b.start(engine.StartRequest{Workflow: "holder"})
-		b.await(first, func(i engine.RunInfo) bool { return i.CurrentStep == "rt.recv" })
-		if f := b.fate(b.command(first, isa88.Hold)); f != "taken" {
-			t.Fatalf("HOLD is %s", f)
-		}
+		gate := make(chan struct{})
+		b := boot(t, t.TempDir(), engine.Config{Workers: 1}, journal.Options{}, wf, blocking(gate))
+		first := b.start(engine.StartRequest{Workflow: "blocking"})
+		b.await(first, func(i engine.RunInfo) bool { return i.Status == engine.Running })
 		var ids []string
 		for range 4 {
 			ids = append(ids, b.start(engine.StartRequest{Workflow: "waiter"}))
 		}
-		if h := b.e.Health(); h.Enqueued != 4 || h.Running != 1 || h.Held != 1 || h.InDoubt != 0 || h.JournalError != "" {
+		if h := b.e.Health(); h.Enqueued != 4 || h.Running != 1 || h.Held != 0 || h.InDoubt != 0 || h.JournalError != "" {
 			t.Errorf("health is %+v", h)
 		}
 		if f := b.fate(b.command(ids[0], isa88.Stop)); f != "taken" {
@@ -57,7 +53,7 @@ func TestCommandsWhileEnqueued(t *testing.T) {
 		if f := b.fate(b.command(ids[3], isa88.Hold)); f != "taken" {
 			t.Errorf("HOLD is %s", f)
 		}
-		b.command(first, isa88.Abort)
+		close(gate)
 		b.result(first)
 		if i := b.await(ids[3], func(i engine.RunInfo) bool { return i.Status == engine.Running }); i.State != isa88.Held {
 			t.Errorf("run is %+v", i)
