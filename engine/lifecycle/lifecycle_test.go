@@ -117,3 +117,11 @@ func TestEveryDecision(t *testing.T) {
 		}
 	}
 }
+
+// It is asked between any two steps of a run.
+func TestEngineHandlesTakesNoMemory(t *testing.T) {
+	f := Facts{Begun: true, ByScript: true}
+	if n := testing.AllocsPerRun(100, func() { f.EngineHandles() }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

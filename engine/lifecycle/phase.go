@@ -33,7 +33,7 @@ const (
 // row is a line of the table.
 type row struct {
 	name    string
-	is      func(*Facts) bool
+	is      func(Facts) bool
 	takes   []isa88.Command // by the engine
 	refusal string          // for the others; "": the state does not allow them
 	idle    bool            // nothing is to be done until somebody says something
@@ -41,14 +41,14 @@ type row struct {
 
 // table is in the order of the phases.
 var table = [...]row{
-	Ending:    {name: "ending", is: func(f *Facts) bool { return f.Ending }},
-	Broken:    {name: "broken", is: func(f *Facts) bool { return f.Broken }, takes: ends, idle: true, refusal: "while the record cannot be replayed: STOP, ABORT or cancel"},
-	Lost:      {name: "lost", is: func(f *Facts) bool { return f.Lost }, takes: ends, idle: true, refusal: "while a part of the record may be lost: answer with resolve, or STOP or ABORT"},
-	Doubtful:  {name: "doubtful", is: func(f *Facts) bool { return f.Doubtful }, takes: ends, idle: true, refusal: "while a step is in doubt: answer with resolve, or STOP or ABORT"},
-	Held:      {name: "held", is: func(f *Facts) bool { return f.Held }, takes: all, idle: true},
-	Full:      {name: "full", is: func(f *Facts) bool { return f.Full }, takes: all},
-	Waiting:   {name: "waiting", is: func(f *Facts) bool { return f.Waiting }, takes: all},
-	Executing: {name: "executing", is: func(*Facts) bool { return true }, takes: all},
+	Ending:    {name: "ending", is: func(f Facts) bool { return f.Ending }},
+	Broken:    {name: "broken", is: func(f Facts) bool { return f.Broken }, takes: ends, idle: true, refusal: "while the record cannot be replayed: STOP, ABORT or cancel"},
+	Lost:      {name: "lost", is: func(f Facts) bool { return f.Lost }, takes: ends, idle: true, refusal: "while a part of the record may be lost: answer with resolve, or STOP or ABORT"},
+	Doubtful:  {name: "doubtful", is: func(f Facts) bool { return f.Doubtful }, takes: ends, idle: true, refusal: "while a step is in doubt: answer with resolve, or STOP or ABORT"},
+	Held:      {name: "held", is: func(f Facts) bool { return f.Held }, takes: all, idle: true},
+	Full:      {name: "full", is: func(f Facts) bool { return f.Full }, takes: all},
+	Waiting:   {name: "waiting", is: func(f Facts) bool { return f.Waiting }, takes: all},
+	Executing: {name: "executing", is: func(Facts) bool { return true }, takes: all},
 }
 
 var (
@@ -59,7 +59,7 @@ var (
 // Phase returns the phase of a run.
 func (f Facts) Phase() Phase {
 	for p := range table {
-		if table[p].is(&f) {
+		if table[p].is(f) {
 			return Phase(p)
 		}
 	}
