@@ -46,7 +46,7 @@ func answerOf[T any](v T, err error) (any, error) {
 
 // find returns the id of the request's run.
 func (s *Server) find(r *request) (string, error) {
-	return s.cfg.Engine.Find(r.http.PathValue("run"))
+	return s.cfg.Engine.Find(r.http.Context(), r.http.PathValue("run"))
 }
 
 func (s *Server) runs(ctx context.Context, r *request) (any, error) {

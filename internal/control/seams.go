@@ -26,7 +26,7 @@ type Catalogue interface {
 
 // Observer shows runs.
 type Observer interface {
-	Find(ref string) (id string, err error)
+	Find(ctx context.Context, ref string) (id string, err error)
 	Show(ctx context.Context, id string) (engine.RunInfo, error)
 	Runs(ctx context.Context, f engine.Filter) ([]engine.RunInfo, error)
 	Steps(ctx context.Context, id string) ([]engine.StepInfo, error)
