@@ -204,6 +204,9 @@ func sameWorkflow(h *header, other string) error {
 // ended looks among the runs that have ended for one of h's id.
 func (e *Engine) ended(ctx context.Context, h *header) (existing string, err error) {
 	refs, err := e.journal.Find(ctx, h.id, 1)
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
 	if err != nil {
 		return "", problem(Unavailable, "cannot start %s: %v", h.workflow, err)
 	}
