@@ -103,25 +103,6 @@ func tidy(i *engine.RunInfo) {
 	}
 }
 
-func (s *Server) steps(ctx context.Context, r *request) (any, error) {
-	id, err := s.find(r)
-	if err != nil {
-		return nil, err
-	}
-	steps, err := s.cfg.Engine.Steps(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	for i := range steps {
-		steps[i].StartedAt = steps[i].StartedAt.UTC()
-		if at := steps[i].CompletedAt; at != nil {
-			utc := at.UTC()
-			steps[i].CompletedAt = &utc
-		}
-	}
-	return array(steps), nil
-}
-
 func (s *Server) send(ctx context.Context, r *request) (any, error) {
 	var in wire.Message
 	if err := r.decode(&in); err != nil {
