@@ -139,7 +139,7 @@ func (e *Engine) Fate(ctx context.Context, rc Receipt) (Fate, error) {
 			r.mu.Unlock()
 			if ok {
 				// A fate is told only when it is on disk.
-				return f, e.synced(rc.Run)
+				return f, e.synced(ctx, rc.Run)
 			}
 		} else {
 			return e.endedFate(ctx, rc)
@@ -152,8 +152,10 @@ func (e *Engine) Fate(ctx context.Context, rc Receipt) (Fate, error) {
 	}
 }
 
-func (e *Engine) synced(id string) error {
-	if err := e.journal.Sync(); err != nil {
+func (e *Engine) synced(ctx context.Context, id string) error {
+	if err := e.journal.SyncContext(ctx); ctx.Err() != nil {
+		return ctx.Err()
+	} else if err != nil {
 		return problem(Unavailable, "cannot say what became of the command to run %s: %v", id, err)
 	}
 	return nil

@@ -58,9 +58,9 @@ func TestPages(t *testing.T) {
 	}{
 		{"short", 5, 10, "", 1, 1},
 		{"none", 0, 10, "", 1, 1},
-		{"many", 1000, 10, "limit=7", 143, 143},
-		{"large", 60, 100_000, "", 6, 1},
-		{"huge", 3, 3 << 20, "", 3, 1},
+		{"many", 300, 10, "limit=7", 43, 43},
+		{"large", 60, 100_000, "", 3, 1},
+		{"huge", 3, 5 << 20, "", 3, 1},
 	} {
 		if status, body := ask(t, c, "POST", "/v1/runs", fmt.Sprintf(`{"workflow": "test.many", "id": %q, "inputs": {"n": %d, "size": %d}}`, run.id, run.n, run.size)); status != 200 {
 			t.Fatalf("%d %s", status, body)

@@ -6,7 +6,7 @@ import "holdfast/engine"
 // bytes of JSON.
 const (
 	PageEntries = 10_000
-	PageBytes   = 1 << 20
+	PageBytes   = 2 << 20
 )
 
 // StepPage is a part of a run's recorded steps, in order.
