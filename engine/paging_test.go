@@ -200,7 +200,7 @@ func TestBadEntriesAtStart(t *testing.T) {
 	}) {
 		t.Errorf("alarms are %+v", alarms)
 	}
-	if got := b.await(ids[1], isState(isa88.Held)); got.Error == nil || got.Error.Type != "RecordUnreadable" || !strings.Contains(got.Error.Message, "record 1/") {
+	if got := b.await(ids[1], isState(isa88.Held)); got.Error == nil || got.Error.Type != "RecordUnreadable" || !strings.Contains(got.Error.Message, "of run 2: record is damaged") {
 		t.Errorf("without a part of its record the run is %+v, %v", got, got.Error)
 	}
 	b.await(ids[2], func(i engine.RunInfo) bool { return i.CurrentStep == "rt.recv" })
