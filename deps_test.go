@@ -37,7 +37,7 @@ var rules = map[string]rule{
 	"journal/journaltest":          {ours: []string{"journal"}, why: "it wraps the journal"},
 	"engine/isa88":                 {why: "a pure table"},
 	"engine/value":                 {why: "plain values and their encoding"},
-	"engine":                       {ours: []string{"engine/isa88", "engine/value", "journal", "internal/nearest"}, why: "the engine knows steps and the journal, never a tag"},
+	"engine":                       {ours: []string{"engine/isa88", "engine/value", "journal", "internal/nearest"}, theirs: []string{"golang.org/x/sync"}, why: "the engine knows steps and the journal, never a tag"},
 	"engine/script":                {ours: []string{"engine", "engine/value", "internal/nearest"}, theirs: []string{"go.starlark.net"}, why: "Starlark stays here"},
 	"steps":                        {ours: []string{"engine", "engine/value", "gateway/tag"}, theirs: []string{"github.com/go-sql-driver/mysql", "github.com/jackc/pgx", "github.com/microsoft/go-mssqldb", "modernc.org/sqlite"}, why: "steps declare the Tags that they need, and do not see the gateway"},
 	"configs":                      {why: "what is shipped, embedded for the demo"},

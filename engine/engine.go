@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"holdfast/engine/isa88"
 	"holdfast/engine/value"
 	"holdfast/journal"
@@ -17,6 +19,7 @@ import (
 // Config is what an Engine is made with. The zero value of a field is its default.
 type Config struct {
 	Workers   int    // runs that execute at once; others wait their turn (1000)
+	Replaying int64  // bytes of records that are in memory at once for being replayed, but for a single one that is longer (64 MiB)
 	SafeWrite Step   // writes one line of a safe_state: parameters path and value
 	Loader    Loader // for runs whose files have changed; nil: such runs are HELD
 	Log       *slog.Logger
@@ -29,8 +32,9 @@ type Engine struct {
 	writers sync.Pool       // of *journal.Writer, for goroutines other than runs
 	base    context.Context // lifetime of all runs; ends with errShutdown
 	halt    context.CancelCauseFunc
-	slots   chan struct{} // one a run that executes
-	ready   chan struct{} // closed when Run has begun
+	slots   chan struct{}       // one a run that executes
+	replays *semaphore.Weighted // bytes of records that are replayed
+	ready   chan struct{}       // closed when Run has begun
 	wg      sync.WaitGroup
 
 	mu        sync.Mutex // guards what follows; never held during I/O
@@ -73,6 +77,9 @@ func New(cfg Config, j *journal.Journal) (*Engine, error) {
 	if cfg.Workers == 0 {
 		cfg.Workers = 1000
 	}
+	if cfg.Replaying <= 0 {
+		cfg.Replaying = 64 << 20
+	}
 	if cfg.Workers < 0 {
 		return nil, fmt.Errorf("cannot make an engine: %d workers", cfg.Workers)
 	}
@@ -80,7 +87,8 @@ func New(cfg Config, j *journal.Journal) (*Engine, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	e := &Engine{cfg: cfg, journal: j, workflows: map[string]Workflow{}, runs: map[string]*Run{}, dedup: map[string]string{},
-		starting: map[string]chan struct{}{}, ready: make(chan struct{}), slots: make(chan struct{}, cfg.Workers)}
+		starting: map[string]chan struct{}{}, ready: make(chan struct{}), slots: make(chan struct{}, cfg.Workers),
+		replays: semaphore.NewWeighted(cfg.Replaying)}
 	e.writers.New = func() any { return j.Writer() }
 	e.base, e.halt = context.WithCancelCause(context.Background())
 	return e, nil

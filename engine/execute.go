@@ -111,11 +111,15 @@ func (r *Run) runProgram() *endState {
 	if r.badRec != nil {
 		return r.holdBroken(&RunError{Type: "RecordUnreadable", Message: r.badRec.Error()})
 	}
-	if !r.replay.active() {
+	if r.recorded == 0 {
 		if err := r.boundary(); err != nil { // HOLD, before the program has begun
 			return r.judge(nil, err)
 		}
 	}
+	if err := r.fetch(); err != nil {
+		return r.judge(nil, err)
+	}
+	defer r.replay.drop()
 	ctx, stop := delayed(r.ctx, cancelGrace)
 	res, err := r.call(ctx)
 	stop()
@@ -209,7 +213,7 @@ func asRunError(err error) *RunError {
 // state, and waits for an operator to end it. The next start tries again.
 func (r *Run) holdBroken(why *RunError) *endState {
 	why = why.short()
-	r.replay = cursor{}
+	r.replay.drop()
 	r.fatal = nil
 	r.eng.alarm(r.head.id, "HELD: "+why.Message)
 	r.update(func() { r.err, r.held, r.state = why, true, isa88.Held })

@@ -146,7 +146,7 @@ func (r *Run) hearCall(kind journal.Kind, o *opened) int {
 
 // hearOutcome takes up what came of call i.
 func (r *Run) hearOutcome(i int, o *opened) {
-	if i >= 0 {
+	if i >= 0 && len(o.fs[2])+len(o.fs[3]) <= knownBytes/4 { // else came would not keep it, and the draft would stay that large
 		d := &r.draft
 		d.b = append(append(d.b[:0], o.fs[2]...), o.fs[3]...)
 		r.known.came(i, d.b, o.gaveAt)

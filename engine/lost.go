@@ -54,28 +54,40 @@ func (r *Run) answerLost(m message) (goOn bool, err error) {
 		return true, nil
 	}
 	// What is on record is not gone through any more.
-	r.replay = cursor{}
+	r.recorded = 0
 	return false, nil
 }
 
 // recordEnds says up to where the record goes.
 func (r *Run) recordEnds() string {
-	for i := len(r.replay.recs) - 1; i >= 0; i-- {
-		rec := &r.replay.recs[i]
+	ends := "its record has no step"
+	earlier := earlierRecords{journal: r.eng.journal, run: r.num}
+	err := r.eng.journal.Records(r.ctx, r.num, 0, func(rec journal.Record) bool {
+		earlier.met(&rec)
+		if rec.Seq >= laneNotes {
+			return false
+		}
 		if rec.Kind != kindBegun && rec.Kind != kindDone {
-			continue
+			return true
 		}
-		o, err := open(r.replay.recs, rec, nil)
+		before, err := earlier.of(r.ctx, &rec)
+		var o opened
+		if err == nil {
+			o, err = open(before, &rec, nil)
+		}
 		if err != nil {
-			return fmt.Sprintf("its record goes up to place %d, where it cannot be read", rec.Seq)
+			ends = fmt.Sprintf("its record goes up to place %d, where it cannot be read", rec.Seq)
+			return true
 		}
-		name, err := o.fs[0].Text()
-		if err != nil {
-			continue // an outcome; its beginning stands before it
+		if name, err := o.fs[0].Text(); err == nil { // else an outcome; its beginning stands before it
+			ends = fmt.Sprintf("its record goes up to step %d, %s", rec.Seq, name)
 		}
-		return fmt.Sprintf("its record goes up to step %d, %s", rec.Seq, name)
+		return true
+	})
+	if err != nil {
+		ends += "; " + err.Error()
 	}
-	return "its record has no step"
+	return ends
 }
 
 // refusesLost refuses an answer that names no way to go on. The caller holds r.mu.

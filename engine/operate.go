@@ -35,13 +35,13 @@ func (e *Engine) Send(ctx context.Context, id string, m Message) (Receipt, error
 		}
 		m.Body = body
 	}
-	return e.post(id, message{topic: m.Topic, body: slices.Clone(m.Body), uuid: m.UUID})
+	return e.post(ctx, id, message{topic: m.Topic, body: slices.Clone(m.Body), uuid: m.UUID})
 }
 
-func (e *Engine) post(id string, m message) (Receipt, error) {
+func (e *Engine) post(ctx context.Context, id string, m message) (Receipt, error) {
 	r := e.live(id)
 	if r == nil {
-		return e.postEnded(id, m)
+		return e.postEnded(ctx, id, m)
 	}
 	m.parse()
 	w, done := e.writer()
@@ -52,16 +52,20 @@ func (e *Engine) post(id string, m message) (Receipt, error) {
 
 // postEnded is post for a run that is not live: a message that the run has had
 // already was sent again by one who did not see the answer, and is answered alike.
-func (e *Engine) postEnded(id string, m message) (Receipt, error) {
-	run, err := e.load(id)
+func (e *Engine) postEnded(ctx context.Context, id string, m message) (Receipt, error) {
+	run, err := e.headOf(ctx, id)
 	if err != nil {
 		return Receipt{}, err
 	}
-	if run.End == nil {
+	if run.Summary == nil {
 		return Receipt{}, problem(Unavailable, "run %s is not up yet", id)
 	}
 	if m.uuid != "" {
-		if num, seen := seenIn(&run)[m.uuid]; seen {
+		num, seen, err := e.seenIn(ctx, run.Header.Run, m.uuid)
+		if err != nil {
+			return Receipt{}, unread(ctx, id, err)
+		}
+		if seen {
 			return Receipt{Run: id, Message: num}, nil
 		}
 	}
@@ -80,7 +84,7 @@ func (e *Engine) Command(ctx context.Context, id string, c isa88.Command, reason
 	if e.live(id) == nil {
 		return e.commandEnded(ctx, id, c)
 	}
-	return e.post(id, m)
+	return e.post(ctx, id, m)
 }
 
 func commandMessage(c isa88.Command, reason, actor string) (message, error) {
@@ -102,7 +106,7 @@ func (e *Engine) commandEnded(ctx context.Context, id string, c isa88.Command) (
 	if c != isa88.Reset || !c.Allowed(info.State) {
 		return Receipt{}, problem(Refused, "%s is not allowed: run %s has ended in %s", c, id, info.State)
 	}
-	run, err := e.load(id)
+	num, err := e.number(ctx, id)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -113,7 +117,7 @@ func (e *Engine) commandEnded(ctx context.Context, id string, c isa88.Command) (
 	}
 	w, done := e.writer()
 	defer done()
-	if err := w.Commit(journal.Change{Run: run.Header.Run, Amend: summary, Essential: true}); err != nil {
+	if err := w.Commit(journal.Change{Run: num, Amend: summary, Essential: true}); err != nil {
 		return Receipt{}, problem(Unavailable, "cannot reset run %s: %v", id, err)
 	}
 	e.mu.Lock()
@@ -135,10 +139,10 @@ func (e *Engine) Fate(ctx context.Context, rc Receipt) (Fate, error) {
 			r.mu.Unlock()
 			if ok {
 				// A fate is told only when it is on disk.
-				return f, e.synced(rc.Run)
+				return f, e.synced(ctx, rc.Run)
 			}
 		} else {
-			return e.endedFate(rc)
+			return e.endedFate(ctx, rc)
 		}
 		now, _, err := e.Await(ctx, rc.Run, version)
 		if err != nil {
@@ -148,33 +152,39 @@ func (e *Engine) Fate(ctx context.Context, rc Receipt) (Fate, error) {
 	}
 }
 
-func (e *Engine) synced(id string) error {
-	if err := e.journal.Sync(); err != nil {
+func (e *Engine) synced(ctx context.Context, id string) error {
+	if err := e.journal.SyncContext(ctx); ctx.Err() != nil {
+		return ctx.Err()
+	} else if err != nil {
 		return problem(Unavailable, "cannot say what became of the command to run %s: %v", id, err)
 	}
 	return nil
 }
 
-func (e *Engine) endedFate(rc Receipt) (Fate, error) {
-	run, err := e.load(rc.Run)
+func (e *Engine) endedFate(ctx context.Context, rc Receipt) (Fate, error) {
+	run, err := e.headOf(ctx, rc.Run)
 	if err != nil {
 		return Fate{}, err
 	}
-	if run.End == nil {
+	if run.Summary == nil {
 		return Fate{}, problem(Unavailable, "run %s is not up yet", rc.Run)
 	}
-	for i := range run.Records {
-		rec := &run.Records[i]
+	out := Fate{Message: rc.Message, Fate: "the run has ended"}
+	if err := e.journal.Records(ctx, run.Header.Run, 0, func(rec journal.Record) bool {
 		if rec.Kind != kindNote && rec.Kind != kindReceived {
-			continue
+			return true
 		}
-		for _, f := range fatesOf(rec) {
+		for _, f := range fatesOf(&rec) {
 			if f.Message == rc.Message {
-				return f, nil
+				out = f
+				return false
 			}
 		}
+		return true
+	}); err != nil {
+		return Fate{}, unread(ctx, rc.Run, err)
 	}
-	return Fate{Message: rc.Message, Fate: "the run has ended"}, nil
+	return out, nil
 }
 
 // Cancel ends a run, at once. It is on disk when Cancel returns.
@@ -183,7 +193,7 @@ func (e *Engine) Cancel(ctx context.Context, id, reason, actor string) error {
 	if err != nil {
 		return problem(BadRequest, "%v", err)
 	}
-	_, err = e.post(id, message{topic: topicEngine, body: body})
+	_, err = e.post(ctx, id, message{topic: topicEngine, body: body})
 	var p *Problem
 	if errors.As(err, &p) && p.Code == Refused {
 		return problem(Refused, "cannot cancel: %s", p.Message)
@@ -208,6 +218,6 @@ func (e *Engine) Resolve(ctx context.Context, id string, a Answer) error {
 	if err != nil {
 		return problem(BadRequest, "the value cannot be kept: %v", err)
 	}
-	_, err = e.post(id, message{topic: topicEngine, body: body})
+	_, err = e.post(ctx, id, message{topic: topicEngine, body: body})
 	return err
 }

@@ -14,6 +14,7 @@ import (
 	"holdfast/engine/isa88"
 	"holdfast/engine/value"
 	"holdfast/journal"
+	"holdfast/journal/journaltest"
 )
 
 func enc(t *testing.T, v any) value.Raw {
@@ -233,13 +234,23 @@ func TestSeenIn(t *testing.T) {
 	t.Parallel()
 	r := &Run{notes: laneNotes}
 	m := message{num: 1, topic: "x", uuid: "u1"}
-	run := journal.Run{Inbox: []journal.Message{{Number: 1, Data: m.encode()}}, Records: []journal.Record{
-		{Kind: kindReceived, Data: fields(nil, "recv", "x", "", nil, nil, []any{[]any{uint64(2), "u2"}, []any{uint64(3), ""}})},
-		{Kind: kindDone, Data: fields(nil, "x")}, {Kind: kindNote, Data: []byte{0xff}},
+	j := journaltest.Open(t)
+	e, err := New(Config{}, j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := journal.Change{Run: 1, Start: &journal.Header{Run: 1, ID: "a"}, Inbox: []journal.Message{{Number: 1, Data: m.encode()}}, Records: []journal.Record{
+		{Seq: 0, Kind: kindReceived, Data: fields(nil, "recv", "x", "", nil, nil, []any{[]any{uint64(2), "u2"}, []any{uint64(3), ""}})},
+		{Seq: 1, Kind: kindDone, Data: fields(nil, "x")}, {Seq: laneNotes + 100, Kind: kindNote, Data: []byte{0xff}},
 	}}
-	run.Records = append(run.Records, r.fateNote(Fate{Message: 4}, message{num: 4, uuid: "u4"})...)
-	if got := seenIn(&run); !reflect.DeepEqual(got, map[string]uint64{"u1": 1, "u2": 2, "u4": 4}) {
-		t.Errorf("got %v", got)
+	c.Records = append(c.Records, r.fateNote(Fate{Message: 4}, message{num: 4, uuid: "u4"})...)
+	if err := j.Writer().Commit(c); err != nil {
+		t.Fatal(err)
+	}
+	for uuid, want := range map[string]uint64{"u1": 1, "u2": 2, "u4": 4, "u3": 0} {
+		if got, seen, err := e.seenIn(t.Context(), 1, uuid); got != want || seen != (want != 0) || err != nil {
+			t.Errorf("%s: got %d, %v, %v", uuid, got, seen, err)
+		}
 	}
 }
 

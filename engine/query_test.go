@@ -102,7 +102,7 @@ func TestFind(t *testing.T) {
 		"line-": "line- is the beginning of several runs: line-1, line-10, line-2",
 		"x":     "no such run: x", "": `"" is not a run's id`, "a b": `"a b" is not a run's id`,
 	} {
-		got, err := b.e.Find(ref)
+		got, err := b.e.Find(t.Context(), ref)
 		if err != nil {
 			got = err.Error()
 		}

@@ -18,21 +18,28 @@ type Recovered struct {
 	Held int // of these: held by an operator's word, or not to be replayed
 }
 
-// Recover reads all live runs from the journal. They go on when Run is called.
+// Recover finds all live runs in the journal. They go on when Run is called,
+// which reads what each did once more, at its turn: here no more of a record than
+// a page is in memory.
 func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
 	var out Recovered
 	programs, lost := map[string]Workflow{}, map[uint64]string{}
 	for _, d := range slices.Backward(e.journal.Report().Damaged) {
 		lost[d.Run] = d.What // the first that is said of it
 	}
-	err := e.journal.Live(func(run journal.Run) error {
-		if err := ctx.Err(); err != nil {
-			return err
+	err := e.journal.LiveHeaders(ctx, 0, func(l journal.LiveRun) bool {
+		var r *Run
+		err := l.Err
+		if err == nil {
+			r, err = e.revive(ctx, l.Header, programs, lost[l.Header.Run])
 		}
-		if run.End != nil {
-			return nil
+		if ctx.Err() != nil {
+			return false
 		}
-		r := e.revive(run, programs, lost[run.Header.Run])
+		if err != nil { // it costs this run, not the start
+			e.alarm(l.Header.ID, fmt.Sprintf("a live run does not go on, and its safe state is not written: %v", err))
+			return true
+		}
 		out.Runs++
 		if r.held || r.lost != "" || r.badRec != nil {
 			out.Held++
@@ -45,7 +52,7 @@ func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
 			e.dedup[r.head.dedup] = r.head.id
 		}
 		e.waiting = append(e.waiting, r)
-		return nil
+		return true
 	})
 	e.tellLosses()
 	if err == nil {
@@ -69,25 +76,33 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// revive makes a live run of what the journal has of it. What cannot be read
-// is the run's own misfortune: it will be HELD. lost says what the journal has
-// lost of it; "": nothing.
-func (e *Engine) revive(run journal.Run, programs map[string]Workflow, lost string) *Run {
-	h, err := decodeHeader(run.Header)
-	r := e.newRun(run.Header.Run, h)
+// revive makes a live run of what the journal has of it. What cannot be read of
+// what it did is the run's own misfortune: it will be HELD. lost says what the
+// journal has lost of it; "": nothing. Without its notes or its mailbox it cannot
+// even be held, for what is put on record then would replace what is there.
+func (e *Engine) revive(ctx context.Context, head journal.Header, programs map[string]Workflow, lost string) (*Run, error) {
+	h, err := decodeHeader(head)
+	r := e.newRun(head.Run, h)
 	r.resumed, r.status, r.state, r.badRec = true, Enqueued, isa88.Starting, err
 	if err == nil {
-		r.wf, r.badRec = e.program(h, programs)
+		r.wf, r.badRec = e.program(ctx, h, programs)
 	}
-	lanes(r, run.Records)
-	for _, jm := range run.Inbox {
+	if err := r.readRecord(ctx); err != nil {
+		r.cancel(context.Canceled)
+		return nil, err
+	}
+	if err := e.journal.Messages(ctx, r.num, 0, func(jm journal.Message) bool {
 		m, err := decodeMessage(jm)
 		if err != nil {
 			r.badRec = err
-			continue
+			return true
 		}
 		r.had(m.num, m.uuid)
 		r.inbox = append(r.inbox, m)
+		return true
+	}); err != nil {
+		r.cancel(context.Canceled)
+		return nil, err
 	}
 	if lost != "" {
 		r.unsaid = true
@@ -107,12 +122,12 @@ func (e *Engine) revive(run journal.Run, programs map[string]Workflow, lost stri
 		}
 	}
 	r.watchDeadline()
-	return r
+	return r, nil
 }
 
 // program finds what a run was started with: the registered workflow if its
 // source is the same, else the one that the journal has pinned.
-func (e *Engine) program(h header, cache map[string]Workflow) (Workflow, error) {
+func (e *Engine) program(ctx context.Context, h header, cache map[string]Workflow) (Workflow, error) {
 	e.mu.Lock()
 	wf, ok := e.workflows[h.workflow]
 	e.mu.Unlock()
@@ -129,7 +144,7 @@ func (e *Engine) program(h header, cache map[string]Workflow) (Workflow, error) 
 	if e.cfg.Loader == nil {
 		return wf, fmt.Errorf("workflow %s has changed, and there is nothing to load its old source with", h.workflow)
 	}
-	src, err := e.journal.Script(h.hash)
+	src, err := e.journal.Script(ctx, h.hash)
 	if err != nil {
 		return wf, fmt.Errorf("cannot read the source of workflow %s: %w", h.workflow, err)
 	}
@@ -139,35 +154,6 @@ func (e *Engine) program(h header, cache map[string]Workflow) (Workflow, error) 
 	}
 	cache[key] = wf
 	return wf, nil
-}
-
-// lanes sorts a run's records into what the program did, what the engine
-// noted, and what was written for its safe state.
-func lanes(r *Run, recs []journal.Record) {
-	for i := range recs {
-		rec := &recs[i]
-		switch {
-		case rec.Seq&laneSafe != 0:
-			if r.safe == nil {
-				r.safe = map[uint32]*journal.Record{}
-			}
-			r.safe[rec.Seq] = rec // kindDone sorts behind kindBegun, and replaces it
-			r.safeFrom = rec.Seq + 1
-		case rec.Seq&laneNotes != 0:
-			r.notes = rec.Seq + 1
-			r.readNote(rec)
-		default:
-			r.replay.recs = append(r.replay.recs, *rec)
-			r.readShown(rec)
-		}
-	}
-	if r.endNoted != nil {
-		r.safeFrom = r.endNoted.safeFrom
-	} else {
-		// It was written while the run could not be replayed. Should the run go
-		// on now, it has to be written anew at its end.
-		r.safe = nil
-	}
 }
 
 // readNote takes up what the engine noted before.

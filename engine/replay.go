@@ -13,6 +13,7 @@ type cursor struct {
 	recs []journal.Record
 	pos  int
 	used uint32 // how many calls the record at pos has answered
+	room func() // gives back the memory that recs take; nil: they take none
 }
 
 // active reports whether the record still has an answer.
@@ -30,8 +31,16 @@ func (c *cursor) take() {
 	c.used = 0
 	c.pos++
 	if c.pos == len(c.recs) {
-		c.recs, c.pos = nil, 0
+		c.drop()
 	}
+}
+
+// drop forgets the record: nothing more is answered from it.
+func (c *cursor) drop() {
+	if c.room != nil {
+		c.room()
+	}
+	*c = cursor{}
 }
 
 // expect returns the fields of the next record if it is of the kind that the

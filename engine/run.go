@@ -24,6 +24,7 @@ type Run struct {
 
 	// Used by the run's goroutine only.
 	replay      cursor
+	recorded    int64                      // bytes of the record that is to be replayed; fetch reads it
 	seq         uint32                     // next place in the program's lane
 	inner       int                        // steps called in the body of the user step at work
 	safe        map[uint32]*journal.Record // what the record has of the safe state that is due

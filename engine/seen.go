@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"context"
+
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
@@ -14,29 +16,36 @@ func (r *Run) had(num uint64, uuid string) {
 	}
 }
 
-// seenIn returns the UUIDs of the messages that an ended run has had, with
-// their numbers.
-func seenIn(run *journal.Run) map[string]uint64 {
-	r := &Run{seen: map[string]uint64{}}
-	for _, jm := range run.Inbox {
-		if m, err := decodeMessage(jm); err == nil {
-			r.had(m.num, m.uuid)
+// seenIn returns the number of the message with a UUID that an ended run has had.
+func (e *Engine) seenIn(ctx context.Context, run uint64, uuid string) (num uint64, seen bool, err error) {
+	had := func(n uint64, id string) {
+		if id == uuid {
+			num, seen = n, true
 		}
 	}
-	for i := range run.Records {
-		rec := &run.Records[i]
+	err = e.journal.Messages(ctx, run, 0, func(jm journal.Message) bool {
+		if m, err := decodeMessage(jm); err == nil {
+			had(m.num, m.uuid)
+		}
+		return !seen
+	})
+	if err != nil || seen {
+		return num, seen, err
+	}
+	err = e.journal.Records(ctx, run, 0, func(rec journal.Record) bool {
 		fs, err := value.Split(rec.Data, nil)
 		switch {
 		case err != nil: // what cannot be read was not seen
 		case rec.Kind == kindReceived && len(fs) > 5:
-			came(fs[5], r.had)
+			came(fs[5], had)
 		case rec.Kind == kindNote && len(fs) > 8 && isText(fs[0], "command"):
-			if uuid, err := fs[8].Text(); err == nil {
-				r.had(uint64(number(fs[1])), uuid)
+			if id, err := fs[8].Text(); err == nil {
+				had(uint64(number(fs[1])), id)
 			}
 		}
-	}
-	return r.seen
+		return !seen
+	})
+	return num, seen, err
 }
 
 // came calls f with number and UUID of each message that a receive took.

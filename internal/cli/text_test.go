@@ -83,14 +83,18 @@ func TestRunText(t *testing.T) {
 
 func TestStepsTable(t *testing.T) {
 	t.Parallel()
-	sameAsFile(t, "steps.txt", testApp().stepsTable([]engine.StepInfo{
+	table := newTable(stepsHead()...)
+	for _, s := range []engine.StepInfo{
 		{Seq: 0, Name: "tags.read", Status: "SUCCESS", Args: raw(t, `{"path": "filler/speed"}`), Attempts: 1, Count: 1,
 			Result: raw(t, `{"value": 12.5, "quality": "Good", "timestamp": "2026-11-21T20:00:00.000Z"}`), StartedAt: clock(20, 0, 0), CompletedAt: ptr(clock(20, 0, 0))},
 		{Seq: 1, Name: "rt.recvCommand", Status: "SUCCESS", Attempts: 1, Count: 600, StartedAt: clock(20, 0, 1), CompletedAt: ptr(clock(20, 2, 1))},
 		{Seq: 601, Name: "http.request", Status: "ERROR", Args: raw(t, `{"method": "GET"}`), Attempts: 3, Count: 1, Recovered: true,
 			Error: &engine.StepError{Type: "Timeout", Message: "no answer\nin 10 s"}, StartedAt: clock(20, 2, 2), CompletedAt: ptr(clock(20, 2, 32))},
 		{Seq: 602, Name: "tags.write", Status: "STARTED", Args: raw(t, `{"path": "filler/dose", "value": 5}`), Attempts: 1, Count: 1, StartedAt: clock(20, 2, 33)},
-	}))
+	} {
+		table.row(testApp().stepRow(&s)...)
+	}
+	sameAsFile(t, "steps.txt", table.String())
 }
 
 func TestStatusText(t *testing.T) {

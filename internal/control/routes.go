@@ -29,8 +29,8 @@ func (s *Server) list() []route {
 		{"POST", "/v1/runs", operator, nil, s.start},
 		{"GET", "/v1/runs", viewer, []string{"status", "workflow", "partition", "since", "limit"}, s.runs},
 		{"GET", "/v1/runs/{run}", viewer, nil, s.show},
-		{"GET", "/v1/runs/{run}/steps", viewer, nil, s.steps},
-		{"GET", "/v1/runs/{run}/log", viewer, []string{"stream", "after"}, s.logOnce},
+		{"GET", "/v1/runs/{run}/steps", viewer, []string{"from", "limit"}, s.steps},
+		{"GET", "/v1/runs/{run}/log", viewer, []string{"stream", "after", "limit"}, s.logOnce},
 		{"GET", "/v1/runs/{run}/log/follow", viewer, []string{"stream", "after"}, s.logFollow},
 		{"GET", "/v1/runs/{run}/follow", viewer, nil, s.runFollow},
 
