@@ -30,24 +30,24 @@ func (r *Run) interrupted(c *Call, begun *journal.Record, fs []value.Raw) (value
 	if err := w.bind(); err != nil {
 		return nil, err
 	}
-	if c.Body != nil {
-		switch c.Options.OnInterrupted {
-		case FailInterrupted:
-			return w.finish(nil, &StepError{Type: "Interrupted", Message: "the process ended while the step was at work", Step: c.Name, Attempts: w.attempt}, true, journal.Soon)
-		case HoldInterrupted:
-			return w.ask(Doubt{Why: "the process ended while the step was at work, and its option on_interrupted is hold"}, nil)
+	if c.Options.OnInterrupted == FailInterrupted {
+		if err := r.moot(); err != nil {
+			return nil, err
 		}
-		return w.again()
+		return w.finish(nil, &StepError{Type: "Interrupted", Message: cutShort, Step: c.Name, Attempts: w.attempt}, true, journal.Soon)
 	}
 	rec, ok := c.Step.(Recoverer)
 	if !ok {
-		return w.again()
+		return w.unproven()
 	}
 	r.setStep(c.Name)
 	defer r.setStep("")
 	found, err := w.recover(rec)
 	if err != nil {
 		return nil, w.broken(err)
+	}
+	if c.Options.OnInterrupted == HoldInterrupted {
+		return w.ask(found.onHold(), found.Result)
 	}
 	if found.Verdict == InDoubt {
 		return w.ask(found.Doubt, found.Result)
@@ -65,6 +65,17 @@ func (r *Run) interrupted(c *Call, begun *journal.Record, fs []value.Raw) (value
 	return w.again()
 }
 
+// unproven goes on with an interrupted step that cannot tell what it has done.
+func (w *work) unproven() (value.Raw, error) {
+	switch q := w.run.asked; {
+	case q != nil && q.place == w.seq: // the life before has asked about it, and got no answer
+		return w.ask(q.doubt, nil)
+	case w.call.Options.OnInterrupted == HoldInterrupted:
+		return w.ask(Doubt{Why: heldByOption}, nil)
+	}
+	return w.again()
+}
+
 // again makes a further attempt, unless the run is to be held or to end first.
 func (w *work) again() (value.Raw, error) {
 	if err := w.run.boundary(); err != nil {
@@ -76,8 +87,13 @@ func (w *work) again() (value.Raw, error) {
 // evidence decides what an attempt of unknown outcome means for the next one.
 // It reports whether the step is over.
 func (w *work) evidence(failure *StepError) (over bool, out value.Raw, err error) {
-	rec, ok := w.call.Step.(Recoverer)
-	if !ok || w.attempt >= w.call.Options.MaxAttempts {
+	rec, tells := w.call.Step.(Recoverer)
+	more, asks := w.attempt < w.call.Options.MaxAttempts, w.asks(failure)
+	switch {
+	case !tells && asks:
+		out, err = w.askLive(*failure.Doubt, nil)
+		return true, out, err
+	case !tells || !more && !asks:
 		out, err = w.finish(nil, failure, false, journal.Soon)
 		return true, out, err
 	}
@@ -85,16 +101,20 @@ func (w *work) evidence(failure *StepError) (over bool, out value.Raw, err error
 	if err != nil {
 		return true, nil, w.broken(err)
 	}
-	switch found.Verdict {
-	case Done:
+	switch {
+	case found.Verdict == Done:
 		out, err = w.finish(found.Result, nil, true, journal.Soon)
-	case Failed:
+	case found.Verdict == Failed:
 		out, err = w.finish(nil, w.failure(found.Err), true, journal.Soon)
-	case Again:
+	case found.Verdict == Again && more:
 		w.open = false
 		return false, nil, nil
+	case found.Verdict == InDoubt && asks:
+		out, err = w.askLive(found.Doubt, found.Result)
 	default:
-		failure.Message += "; " + found.Doubt.Why
+		if found.Verdict == InDoubt {
+			failure.Message += "; " + found.Doubt.Why
+		}
 		out, err = w.finish(nil, failure, false, journal.Soon)
 	}
 	return true, out, err

@@ -191,6 +191,8 @@ func (r *Run) readNote(rec *journal.Record) {
 		if len(l) > 1 {
 			r.lost, _ = l[1].(string)
 		}
+	case "asked":
+		r.asked = questionOf(l)
 	case "command":
 		for _, f := range fatesOf(rec) {
 			r.fates[f.Message] = f
@@ -200,6 +202,9 @@ func (r *Run) readNote(rec *journal.Record) {
 		if len(l) > 1 {
 			num, _ := l[1].(int64)
 			r.had(uint64(num), "")
+		}
+		if l[0] == "resolved" {
+			r.asked = nil
 		}
 		if l[0] == "resolved" && len(l) > 2 && l[2] == "retry" {
 			r.lost = "" // if there was a loss, an operator has said to go on

@@ -38,6 +38,7 @@ type Run struct {
 	resumed     bool // brought back by Recover
 	safeWritten bool
 	endNoted    *endState // found in the record: the program has ended before
+	asked       *question // found in the record: a question of the life before
 	lost        string    // what the journal has lost of the record
 	unsaid      bool      // lost is not on record yet
 	badRec      error     // the record cannot be replayed
@@ -53,8 +54,9 @@ type Run struct {
 	result   value.Raw
 	err      *RunError
 	doubt    *Doubt
-	held     bool // by the engine, at a boundary
-	noRoom   bool // it waits for room in the journal
+	ifDone   func(value.Raw) error // whether the step in doubt can take a result from the operator; nil: any
+	held     bool                  // by the engine, at a boundary
+	noRoom   bool                  // it waits for room in the journal
 	events   map[string]value.Raw
 	safeDone []SafeResult
 	inbox    []message
