@@ -30,7 +30,8 @@ func (r *Run) interrupted(c *Call, begun *journal.Record, fs []value.Raw) (value
 	if err := w.bind(); err != nil {
 		return nil, err
 	}
-	if c.Options.OnInterrupted == FailInterrupted {
+	askedBefore := r.asked != nil && r.asked.place == w.seq // live, and not answered
+	if c.Options.OnInterrupted == FailInterrupted && !askedBefore {
 		if err := r.moot(); err != nil {
 			return nil, err
 		}
@@ -38,7 +39,13 @@ func (r *Run) interrupted(c *Call, begun *journal.Record, fs []value.Raw) (value
 	}
 	rec, ok := c.Step.(Recoverer)
 	if !ok {
-		return w.unproven()
+		switch {
+		case askedBefore:
+			return w.ask(r.asked.doubt, nil)
+		case c.Options.OnInterrupted == HoldInterrupted:
+			return w.ask(Doubt{Why: heldByOption}, nil)
+		}
+		return w.again()
 	}
 	r.setStep(c.Name)
 	defer r.setStep("")
@@ -46,7 +53,7 @@ func (r *Run) interrupted(c *Call, begun *journal.Record, fs []value.Raw) (value
 	if err != nil {
 		return nil, w.broken(err)
 	}
-	if c.Options.OnInterrupted == HoldInterrupted {
+	if c.Options.OnInterrupted == HoldInterrupted && !askedBefore {
 		return w.ask(found.onHold(), found.Result)
 	}
 	if found.Verdict == InDoubt {
@@ -62,17 +69,6 @@ func (r *Run) interrupted(c *Call, begun *journal.Record, fs []value.Raw) (value
 		return w.finish(nil, w.failure(found.Err), true, journal.Soon)
 	}
 	w.open = false
-	return w.again()
-}
-
-// unproven goes on with an interrupted step that cannot tell what it has done.
-func (w *work) unproven() (value.Raw, error) {
-	switch q := w.run.asked; {
-	case q != nil && q.place == w.seq: // the life before has asked about it, and got no answer
-		return w.ask(q.doubt, nil)
-	case w.call.Options.OnInterrupted == HoldInterrupted:
-		return w.ask(Doubt{Why: heldByOption}, nil)
-	}
 	return w.again()
 }
 
