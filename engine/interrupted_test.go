@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"holdfast/engine"
@@ -103,6 +104,51 @@ func TestInterruptedWriteOnHoldShowsEvidence(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := b.result(id); string(got.Result) != string(encoded(value.NewMap("outcome", "accepted"))) {
+		t.Errorf("run is %+v", got)
+	}
+}
+
+// countStep is an effect whose result a program needs.
+type countStep struct{ postStep }
+
+func (countStep) Resolved(_ engine.Args, given any) (any, error) {
+	n, ok := given.(int64)
+	if !ok {
+		return nil, errors.New("the value has to be a number")
+	}
+	return value.NewMap("rows_affected", n), nil
+}
+
+// An answer of done with a value that the step cannot have had is refused where
+// it is given, and the question stays.
+func TestDoneNeedsTheStepsResult(t *testing.T) {
+	t.Parallel()
+	dir, d := t.TempDir(), &device{}
+	wf := engine.Workflow{Name: "w", Program: program(func(_ context.Context, r *engine.Run) (any, error) {
+		return r.Step(engine.Call{Step: countStep{postStep{d}}, Args: args("value", 5), Options: engine.StepOptions{OnInterrupted: engine.HoldInterrupted}})
+	})}
+	o, cut := cutAt(func(c journal.Change) bool { return len(c.Records) == 1 && c.Records[0].Kind == 2 })
+	b := boot(t, dir, engine.Config{}, o, wf)
+	id := b.start(engine.StartRequest{Workflow: "w"})
+	<-cut
+	b.crash()
+	b = boot(t, dir, engine.Config{}, journal.Options{}, wf)
+	defer b.shutdown()
+	b.await(id, isState(isa88.Held))
+	for _, bad := range []value.Raw{nil, encoded("3"), encoded(value.NewMap("n", 3))} {
+		var p *engine.Problem
+		err := b.e.Resolve(t.Context(), id, engine.Answer{Decision: "done", Value: bad})
+		if !errors.As(err, &p) || p.Code != engine.BadRequest || p.Message != "cannot answer run "+id+" with done: dev.post: the value has to be a number" {
+			t.Errorf("%v: %v", bad, err)
+		}
+	}
+	if i, err := b.e.Show(t.Context(), id); err != nil || i.InDoubt == nil {
+		t.Fatalf("run is %+v, %v", i, err)
+	}
+	if err := b.e.Resolve(t.Context(), id, engine.Answer{Decision: "done", Value: encoded(int64(3))}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.result(id); string(got.Result) != string(encoded(value.NewMap("rows_affected", int64(3)))) {
 		t.Errorf("run is %+v", got)
 	}
 }

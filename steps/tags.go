@@ -115,6 +115,10 @@ func (w writeStep) send(ctx context.Context, g goal) (tag.Outcome, error) {
 	}
 	e := engine.Errorf("OutcomeUnknown", "%s was sent to %s and not answered (%s), it may or may not have had its effect%s", g.value, p, out.Status, detail)
 	e.Unknown = true
+	if g.info.Kind != tag.Set { // a state can be written again by whoever finds it other than it should be
+		e.Doubt = &engine.Doubt{Tag: string(p), Why: e.Message}
+		e.Doubt.Target, _ = value.Encode(g.value.Any())
+	}
 	return out, e
 }
 
