@@ -46,6 +46,8 @@ type Engine struct {
 	notLoaded       []string // files without workflows, with their faults
 	notLoadedAlarms []Alarm  // of these
 
+	owed obligations // lines of safe states that are still to be written
+
 	unmoved time.Time // since when the journal cannot move ended runs, as far as was seen; zero: it can
 	told    int       // sentences of the journal about damage and loss that are alarms already
 }
@@ -133,6 +135,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	e.waiting = nil
 	e.mu.Unlock()
+	e.keepAll()
 	close(e.ready)
 	<-ctx.Done()
 	e.mu.Lock()

@@ -95,10 +95,13 @@ func commandMessage(c isa88.Command, reason, actor string) (message, error) {
 }
 
 func (e *Engine) commandEnded(ctx context.Context, id string, c isa88.Command) (Receipt, error) {
+	e.owed.amend.Lock() // an obligation that ends amends the summary, too
+	defer e.owed.amend.Unlock()
 	info, err := e.Show(ctx, id)
 	if err != nil {
 		return Receipt{}, err
 	}
+	info.Obligations = nil
 	if c != isa88.Reset || !c.Allowed(info.State) {
 		return Receipt{}, problem(Refused, "%s is not allowed: run %s has ended in %s", c, id, info.State)
 	}

@@ -34,6 +34,16 @@ func (r *Run) info() RunInfo {
 
 // Show returns one run. All that it says is on disk.
 func (e *Engine) Show(ctx context.Context, id string) (RunInfo, error) {
+	out, err := e.show(id)
+	for _, o := range e.Obligations() {
+		if err == nil && o.Run == id {
+			out.Obligations = append(out.Obligations, o)
+		}
+	}
+	return out, err
+}
+
+func (e *Engine) show(id string) (RunInfo, error) {
 	if r := e.live(id); r != nil {
 		out := r.info()
 		if err := e.journal.SyncRun(r.num); err != nil {
@@ -204,6 +214,8 @@ type Health struct {
 	JournalError string  `json:"journal_error"` // it accepts nothing more
 	JournalRoom  string  `json:"journal_room"`  // why it has no room; what is essential is recorded, and no effect begins
 
+	Obligations []Obligation `json:"obligations"` // lines of safe states that are still to be written
+
 	Journal JournalInfo `json:"journal"`
 }
 
@@ -215,6 +227,10 @@ func (e *Engine) Health() Health {
 	h.Alarms = append(append(append([]Alarm{}, h.Alarms...), e.notLoadedAlarms...), e.alarms...)
 	live := slices.Collect(maps.Values(e.runs))
 	e.mu.Unlock()
+	h.Obligations = e.Obligations()
+	for _, o := range h.Obligations {
+		h.Alarms = append(h.Alarms, Alarm{Run: o.Run, Since: o.Since, Message: fmt.Sprintf("safe state of %s not reached: %s", o.Tag, o.Why)})
+	}
 	for _, r := range live {
 		r.mu.Lock()
 		switch {

@@ -49,6 +49,9 @@ func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
 	})
 	e.tellLosses()
 	if err == nil {
+		err = e.loadObligations(ctx)
+	}
+	if err == nil {
 		err = e.journal.Ended(ctx, 0, func(r journal.EndedRun) bool {
 			e.mu.Lock()
 			defer e.mu.Unlock()
@@ -161,6 +164,9 @@ func lanes(r *Run, recs []journal.Record) {
 			r.readShown(rec)
 		}
 	}
+	if n := len(r.replay.recs); n > 0 {
+		r.laneEnd = r.replay.recs[n-1].Seq + 1
+	}
 	if r.endNoted != nil {
 		r.safeFrom = r.endNoted.safeFrom
 	} else {
@@ -190,6 +196,15 @@ func (r *Run) readNote(rec *journal.Record) {
 	case "lost":
 		if len(l) > 1 {
 			r.lost, _ = l[1].(string)
+		}
+	case "safe":
+		r.safeNoted = safeNoteOf(l)
+	case "settled":
+		if len(l) > 3 && r.safeNoted != nil {
+			tag, _ := l[1].(string)
+			ok, _ := l[2].(bool)
+			detail, _ := l[3].(string)
+			r.safeNoted.lines = settle(r.safeNoted.lines, tag, ok, detail)
 		}
 	case "asked":
 		r.asked = questionOf(l)
@@ -248,6 +263,9 @@ func endingOf(l []any) *endState {
 		st.err.Message, _ = e[1].(string)
 		st.err.Step, _ = e[2].(string)
 		st.err.Traceback, _ = e[3].(string)
+	}
+	if l[3] != nil {
+		st.result, _ = value.Encode(l[3]) // it has been decoded just now
 	}
 	if len(l) > 4 {
 		from, _ := l[4].(int64)

@@ -24,7 +24,7 @@ func (a *app) statusVerb() *cobra.Command {
 				return cannot("show the status", err)
 			}
 			if a.json() {
-				st.Engine.Alarms = array(st.Engine.Alarms)
+				st.Engine.Alarms, st.Engine.Obligations = array(st.Engine.Alarms), array(st.Engine.Obligations)
 				return a.document(st)
 			}
 			return a.print(a.statusText(st))
@@ -39,6 +39,9 @@ func (a *app) statusText(st wire.Status) string {
 	field(&b, "socket", st.Socket)
 	if e := st.Engine; st.State == wire.StateRunning {
 		field(&b, "runs", fmt.Sprintf("%d running, %d enqueued, %d held, %d in doubt", e.Running, e.Enqueued, e.Held, e.InDoubt))
+		if n := len(e.Obligations); n > 0 {
+			field(&b, "owed", plural(n, "line")+" of safe states not written: holdfast obligations")
+		}
 		journal := "in order"
 		if e.JournalRoom != "" {
 			journal = "NO ROOM: " + oneLine(e.JournalRoom)
