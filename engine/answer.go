@@ -17,7 +17,9 @@ const stuckInDoubt = "while a step is in doubt: answer with resolve, or STOP or 
 func (w *work) ask(d Doubt, ifDone any) (value.Raw, error) {
 	r := w.run
 	d.Step = w.call.Name
+	d.place = w.seq
 	r.update(func() { r.doubt, r.state, r.ifDone = &d, isa88.Held, w.ifDone })
+	r.eng.nudgeAlarms()
 	r.eng.cfg.Log.Warn("run is in doubt and held", "run", r.head.id, "step", d.Step, "tag", d.Tag, "why", d.Why)
 	for {
 		over, again, out, err := w.listen(ifDone)
@@ -100,6 +102,7 @@ func (w *work) heed(m message, ifDone any) (again bool, out value.Raw, err error
 		r.drop(m.num)
 		r.doubt, r.ifDone, r.state = nil, nil, isa88.Running
 	})
+	r.eng.nudgeAlarms()
 	return again, out, err
 }
 

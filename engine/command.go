@@ -19,6 +19,12 @@ func (r *Run) boundary() error {
 	if r.ctx.Err() != nil {
 		return r.die(context.Cause(r.ctx))
 	}
+	if !r.caughtUp { // it is this goroutine that sets it
+		r.mu.Lock()
+		r.caughtUp = true
+		r.mu.Unlock()
+		r.eng.nudgeIfAlarmed(r.head.id)
+	}
 	if !r.isHeld() && !r.called() {
 		return nil
 	}

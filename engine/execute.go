@@ -214,8 +214,8 @@ func (r *Run) holdBroken(why *RunError) *endState {
 	why = why.short()
 	r.replay = cursor{}
 	r.fatal = nil
-	r.eng.alarm(r.head.id, "HELD: "+why.Message)
 	r.update(func() { r.err, r.held, r.state = why, true, isa88.Held })
+	r.eng.nudgeAlarms()
 	if err := r.safeWhileBroken(); err != nil {
 		return nil // shutdown, or the journal failed: the next start tries again
 	}
@@ -302,10 +302,12 @@ func (r *Run) closeRecord(st endState) (unmet []*obligation, err error) {
 	if err := r.commitNow(c); err != nil {
 		return nil, err
 	}
-	for _, o := range past {
-		r.eng.strike(o)
-	}
+	r.eng.forgo(past...)
+	r.eng.enlist(r.unmet...)
 	r.eng.forget(r)
+	if r.needsHuman() {
+		r.eng.nudgeAlarms()
+	}
 	r.update(func() {
 		r.status, r.state, r.result, r.err, r.ended = st.status, st.state, st.result, st.err, true
 		r.doubt, r.held, r.step = nil, false, ""

@@ -13,8 +13,8 @@ import (
 // with st, or, with none, that it goes on at the next start.
 func (r *Run) askLost() (st *endState, over bool) {
 	d := Doubt{Why: r.lost + "; " + r.recordEnds()}
-	r.eng.alarm(r.head.id, "HELD, in doubt: "+d.Why)
 	r.update(func() { r.doubt, r.state = &d, isa88.Held })
+	r.eng.nudgeAlarms()
 	for {
 		if st, goOn, over := r.listenLost(); over {
 			return st, !goOn
@@ -58,6 +58,7 @@ func (r *Run) answerLost(m message) (goOn bool, err error) {
 		r.drop(m.num)
 		r.doubt, r.state = nil, isa88.Running
 	})
+	r.eng.nudgeAlarms()
 	if a.Decision == "retry" {
 		r.lost = ""
 		return true, nil

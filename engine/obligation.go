@@ -145,11 +145,9 @@ func (e *Engine) loadObligations(ctx context.Context) error {
 		found = append(found, o)
 		return true
 	})
-	for _, o := range found {
-		e.enlist(o)
-	}
+	e.enlist(found...)
 	if err = errors.Join(append(unread, err)...); err != nil && ctx.Err() == nil {
-		e.alarm("", fmt.Sprintf("what is owed of a safe state may be lost: %v", err)) // the others are kept
+		e.alarmFor("lost", "", fmt.Sprintf("what is owed of a safe state may be lost: %v", err)) // the others are kept
 		return nil
 	}
 	return err
@@ -164,19 +162,33 @@ func (e *Engine) keepAll() {
 	}
 }
 
-// enlist puts an obligation into the table. One that was there under its name is gone.
-func (e *Engine) enlist(o *obligation) {
-	o.ctx, o.stop = context.WithCancel(e.base)
+// enlist puts obligations that are on disk into the table. One that was there
+// under its name is gone.
+func (e *Engine) enlist(list ...*obligation) {
 	e.owed.mu.Lock()
 	defer e.owed.mu.Unlock()
-	if e.owed.byID == nil {
-		e.owed.byID = map[string]*obligation{}
+	for _, o := range list {
+		o.ctx, o.stop = context.WithCancel(e.base)
+		if e.owed.byID == nil {
+			e.owed.byID = map[string]*obligation{}
+		}
+		if old := e.owed.byID[o.ID]; old != nil {
+			old.end()
+		}
+		e.owed.byID[o.ID] = o
 	}
-	if old := e.owed.byID[o.ID]; old != nil {
-		old.end()
-	}
-	e.owed.byID[o.ID] = o
 	e.owed.n.Store(int64(len(e.owed.byID)))
+}
+
+// removal takes an obligation out of the journal's table, unless a newer one has
+// its name by now.
+func (e *Engine) removal(o *obligation) []journal.Entry {
+	e.owed.mu.Lock()
+	defer e.owed.mu.Unlock()
+	if e.owed.byID[o.ID] != o {
+		return nil
+	}
+	return []journal.Entry{{Table: obligationTable, Key: o.ID}}
 }
 
 // end lets nobody attempt it any more. The caller holds obligations.mu.
@@ -185,7 +197,8 @@ func (o *obligation) end() {
 	o.stop()
 }
 
-// strike takes an obligation out of the table. It reports whether it was there.
+// strike ends an obligation, for the caller alone to put that on record. It
+// reports whether nobody has before.
 func (e *Engine) strike(o *obligation) bool {
 	e.owed.mu.Lock()
 	defer e.owed.mu.Unlock()
@@ -193,17 +206,34 @@ func (e *Engine) strike(o *obligation) bool {
 		return false
 	}
 	o.end()
-	delete(e.owed.byID, o.ID)
-	e.owed.n.Store(int64(len(e.owed.byID)))
 	return true
 }
 
-// owe begins to keep obligations that are on disk. What others owed for the same
-// tags lapses: these are newer.
+// forgo takes obligations out of the table whose end is on disk.
+func (e *Engine) forgo(list ...*obligation) {
+	if len(list) == 0 {
+		return
+	}
+	e.owed.mu.Lock()
+	defer e.owed.mu.Unlock()
+	for _, o := range list {
+		if !o.gone {
+			o.end()
+		}
+		if e.owed.byID[o.ID] == o {
+			delete(e.owed.byID, o.ID)
+		}
+	}
+	e.owed.n.Store(int64(len(e.owed.byID)))
+	e.nudgeAlarms()
+}
+
+// owe begins to keep obligations that are on disk and in the table. What others
+// owed for the same tags lapses: these are newer.
 func (e *Engine) owe(list []*obligation) {
 	for _, o := range list {
 		older := e.onTag(o.Tag, func(x *obligation) bool { return x.ID != o.ID })
-		e.enlist(o)
+		e.nudgeAlarms()
 		e.cfg.Log.Error("safe state is owed", "run", o.Run, "tag", o.Tag, "why", o.Why)
 		e.wg.Go(func() { e.keep(o) })
 		for _, x := range older {
@@ -217,7 +247,7 @@ func (e *Engine) onTag(tag string, want func(*obligation) bool) (out []*obligati
 	e.owed.mu.Lock()
 	defer e.owed.mu.Unlock()
 	for _, o := range e.owed.byID {
-		if o.Tag == tag && want(o) {
+		if o.Tag == tag && !o.gone && want(o) {
 			out = append(out, o)
 		}
 	}
@@ -232,7 +262,7 @@ func (e *Engine) ofRun(id string) (out []*obligation) {
 	e.owed.mu.Lock()
 	defer e.owed.mu.Unlock()
 	for _, o := range e.owed.byID {
-		if o.Run == id {
+		if o.Run == id && !o.gone {
 			out = append(out, o)
 		}
 	}
@@ -269,20 +299,27 @@ func (e *Engine) lapse(o *obligation, why string) {
 // settled puts on record what became of an obligation that has been struck, in
 // the table and in what its run shows of its safe state.
 func (e *Engine) settled(o *obligation, ok bool, detail string) error {
+	err := e.settle(o, ok, detail)
+	if err == nil {
+		e.forgo(o)
+	}
+	return err
+}
+
+func (e *Engine) settle(o *obligation, ok bool, detail string) error {
 	e.cfg.Log.Warn("safe state is owed no more", "run", o.Run, "tag", o.Tag, "written", ok, "detail", detail)
-	gone := []journal.Entry{{Table: obligationTable, Key: o.ID}}
 	if r := e.live(o.Run); r != nil {
 		r.post.Lock() // the run does not end meanwhile
 		defer r.post.Unlock()
 		if !r.hasEnded() {
-			err := e.keepTrying(journal.Change{Run: r.num, Records: r.note("settled", o.Tag, ok, detail), State: gone, Essential: true})
+			err := e.keepTrying(journal.Change{Run: r.num, Records: r.note("settled", o.Tag, ok, detail), State: e.removal(o), Essential: true})
 			r.update(func() { r.safeDone = settle(r.safeDone, o.Tag, ok, detail) })
 			return err
 		}
 	}
 	e.owed.amend.Lock()
 	defer e.owed.amend.Unlock()
-	c := journal.Change{State: gone, Essential: true}
+	c := journal.Change{State: e.removal(o), Essential: true}
 	if run, err := e.journal.Load(o.num); err == nil && run.End != nil {
 		if info, err := decodeSummary(run.End); err == nil {
 			info.SafeState = settle(info.SafeState, o.Tag, ok, detail)
@@ -290,6 +327,9 @@ func (e *Engine) settled(o *obligation, ok bool, detail string) error {
 				c.Run = o.num
 			}
 		}
+	}
+	if c.Run == 0 && len(c.State) == 0 {
+		return nil
 	}
 	return e.keepTrying(c)
 }

@@ -119,9 +119,6 @@ func (e *Engine) commandEnded(ctx context.Context, id string, c isa88.Command) (
 	if err := w.Commit(journal.Change{Run: run.Header.Run, Amend: summary, Essential: true}); err != nil {
 		return Receipt{}, problem(Unavailable, "cannot reset run %s: %v", id, err)
 	}
-	e.mu.Lock()
-	e.alarms = slices.DeleteFunc(e.alarms, func(a Alarm) bool { return a.Run == id })
-	e.mu.Unlock()
 	return Receipt{Run: id}, nil
 }
 

@@ -221,16 +221,10 @@ type Health struct {
 
 // Health counts live runs and lists alarms.
 func (e *Engine) Health() Health {
-	e.tellLosses()
-	h := Health{Alarms: e.journalAlarms(), JournalRoom: e.journalRoom()}
+	h := Health{Alarms: e.Alarms(), JournalRoom: e.journalRoom(), Obligations: e.Obligations()}
 	e.mu.Lock()
-	h.Alarms = append(append(append([]Alarm{}, h.Alarms...), e.notLoadedAlarms...), e.alarms...)
 	live := slices.Collect(maps.Values(e.runs))
 	e.mu.Unlock()
-	h.Obligations = e.Obligations()
-	for _, o := range h.Obligations {
-		h.Alarms = append(h.Alarms, Alarm{Run: o.Run, Since: o.Since, Message: fmt.Sprintf("safe state of %s not reached: %s", o.Tag, o.Why)})
-	}
 	for _, r := range live {
 		r.mu.Lock()
 		switch {

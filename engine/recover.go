@@ -22,6 +22,9 @@ type Recovered struct {
 func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
 	var out Recovered
 	programs, lost := map[string]Workflow{}, map[uint64]string{}
+	if err := e.loadAlarms(ctx); err != nil {
+		return out, fmt.Errorf("cannot recover alarms: %w", err)
+	}
 	for _, d := range slices.Backward(e.journal.Report().Damaged) {
 		lost[d.Run] = d.What // the first that is said of it
 	}

@@ -64,6 +64,7 @@ type Run struct {
 	noRoom   bool                  // it waits for room in the journal
 	events   map[string]value.Raw
 	safeDone []SafeResult
+	caughtUp bool // its replay is over, and what an interruption has left is decided
 	broken   bool // its record cannot be replayed
 	inbox    []message
 	lastMsg  uint64

@@ -67,9 +67,8 @@ func (r *Run) safeWhileBroken() error {
 	if err := r.commit(c); err != nil {
 		return err
 	}
-	for _, o := range past {
-		r.eng.strike(o)
-	}
+	r.eng.forgo(past...)
+	r.eng.enlist(r.unmet...)
 	r.update(func() { r.broken = true })
 	r.eng.owe(r.unmet)
 	r.unmet = nil

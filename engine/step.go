@@ -82,6 +82,8 @@ type Doubt struct {
 	Before value.Raw `json:"before"` // what was there before it
 	Now    value.Raw `json:"now"`    // what is there now, null where unreadable
 	Why    string    `json:"why"`    // one sentence
+
+	place uint32 // of the step in the record
 }
 
 // Args are a step's arguments and its place in the record.

@@ -68,11 +68,7 @@ func (a *app) statusText(st wire.Status) string {
 		b.WriteString("\n" + t.String())
 	}
 	if len(st.Engine.Alarms) > 0 {
-		t := newTable("ALARM", "SINCE", "RUN")
-		for _, al := range st.Engine.Alarms {
-			t.row(oneLine(al.Message), a.at(al.Since), al.Run)
-		}
-		b.WriteString("\n" + t.String())
+		b.WriteString("\n" + a.alarmsTable(st.Engine.Alarms))
 	}
 	return b.String()
 }

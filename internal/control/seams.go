@@ -54,6 +54,13 @@ type Operator interface {
 	Cancel(ctx context.Context, id, reason, actor string) error
 	Resolve(ctx context.Context, id string, a engine.Answer) error
 	Debts
+	Alarms
+}
+
+// Alarms knows what needs a human.
+type Alarms interface {
+	Alarms() []engine.Alarm
+	Acknowledge(ctx context.Context, id, actor string) (engine.Alarm, error)
 }
 
 // Debts knows what is owed of safe states.
