@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"holdfast/engine/isa88"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
@@ -199,34 +198,3 @@ func guarded(code func() error) (err error) {
 }
 
 func clockTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-// unwritten makes an obligation of a line of the run's safe state.
-func (r *Run) unwritten(line SafeWrite, res SafeResult, failure *StepError) *obligation {
-	o := &obligation{num: r.num, Obligation: Obligation{ID: obligationID(r.head.id, line.Tag), Run: r.head.id, Workflow: r.head.workflow, Tag: line.Tag,
-		Value: line.Value, Since: time.Now().UTC().Truncate(time.Millisecond), Why: res.Detail, State: Owed}}
-	switch {
-	case failure == nil:
-		o.State = Unconfirmed
-	case failure.Unknown || failure.Type == typeInDoubt:
-		o.State = Unknown
-	}
-	return o
-}
-
-const typeInDoubt = "InDoubt"
-
-// hear notes whether the program has taken a STOP, and no RESET since.
-func (r *Run) hear(topic string, fates []Fate) {
-	if topic != topicCommand {
-		return
-	}
-	for _, f := range fates {
-		switch {
-		case !f.Taken:
-		case f.Command == string(isa88.Stop):
-			r.tookStop = true
-		case f.Command == string(isa88.Reset):
-			r.tookStop = false
-		}
-	}
-}

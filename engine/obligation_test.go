@@ -3,123 +3,16 @@ package engine_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"holdfast/engine"
 	"holdfast/engine/isa88"
-	"holdfast/engine/value"
 	"holdfast/journal"
 )
-
-// wire is a device with tags behind a link that goes down and comes back. It is
-// a step that writes safe states.
-type wire struct {
-	mu     sync.Mutex
-	down   chan struct{} // closed when the link is back; nil: it is up
-	tags   map[string]int64
-	sent   []string // "tag=value", in order
-	refuse error    // of each write on a link that is up
-	silent bool     // writes are sent and not answered
-	pulse  bool     // a write that is sent twice acts twice
-	gate   chan struct{}
-	atGate chan struct{}
-}
-
-func newWire() *wire { return &wire{tags: map[string]int64{}} }
-
-func (*wire) Name() string            { return "safe.write" }
-func (*wire) Effect(engine.Args) bool { return true }
-func (*wire) Params() []engine.Param {
-	return []engine.Param{{Name: "path", Required: true}, {Name: "value", Required: true}}
-}
-
-func (x *wire) cut() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.down = make(chan struct{})
-}
-
-func (x *wire) mend() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	close(x.down)
-	x.down = nil
-}
-
-func (x *wire) was() []string {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return slices.Clone(x.sent)
-}
-
-func (x *wire) Ready(ctx context.Context, a engine.Args) (engine.Readiness, error) {
-	path, _ := a.String("path")
-	v, _ := a.Int("value")
-	for {
-		x.mu.Lock()
-		down, holds := x.down, x.tags[path] == v && !x.pulse
-		x.mu.Unlock()
-		if down == nil {
-			return engine.Readiness{Reached: holds, Repeatable: !x.pulse}, nil
-		}
-		select {
-		case <-down:
-		case <-ctx.Done():
-			return engine.Readiness{}, ctx.Err()
-		}
-	}
-}
-
-func (x *wire) Run(ctx context.Context, a engine.Args) (any, error) {
-	path, _ := a.String("path")
-	v, _ := a.Int("value")
-	x.mu.Lock()
-	down, gate, refuse := x.down != nil, x.gate, x.refuse
-	x.mu.Unlock()
-	switch {
-	case down:
-		return nil, engine.Errorf("Unreachable", "nothing was sent")
-	case refuse != nil:
-		return nil, refuse
-	}
-	if gate != nil {
-		x.atGate <- struct{}{}
-		select {
-		case <-gate:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.sent = append(x.sent, fmt.Sprint(path, "=", v))
-	if x.silent {
-		return nil, &engine.StepError{Type: "OutcomeUnknown", Message: "not answered", Unknown: true}
-	}
-	x.tags[path] = v
-	return value.NewMap("ok", true), nil
-}
-
-// Recover reads the tag back.
-func (x *wire) Recover(_ context.Context, a engine.Args) (engine.Recovery, error) {
-	path, _ := a.String("path")
-	v, _ := a.Int("value")
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	switch {
-	case x.down != nil || x.pulse:
-		return engine.Recovery{Doubt: engine.Doubt{Tag: path, Why: "it cannot be read"}}, nil
-	case x.tags[path] == v:
-		return engine.Recovery{Verdict: engine.Done, Result: value.NewMap("ok", true)}, nil
-	}
-	return engine.Recovery{Verdict: engine.Again}, nil
-}
 
 // failing is a workflow with a safe state that fails at once.
 func failing(tags ...string) engine.Workflow {
@@ -530,69 +423,5 @@ func TestObligationCrashMatrix(t *testing.T) {
 	t.Logf("cut after each of %d changes", cuts)
 	if cuts < 5 {
 		t.Errorf("only %d changes", cuts)
-	}
-}
-
-// A run whose program takes a STOP and returns keeps its result, is STOPPED, and
-// its safe state is written: whatever change the power is cut at. After a RESET
-// it is as if it had not.
-func TestProgramTakesStop(t *testing.T) {
-	t.Parallel()
-	for _, words := range [][]isa88.Command{{isa88.Stop}, {isa88.Stop, isa88.Reset}, {isa88.Hold}} {
-		cuts := 0
-		for k := uint64(1); ; k++ {
-			whole := false
-			synctest.Test(t, func(t *testing.T) {
-				dir, x := t.TempDir(), newWire()
-				wf := engine.Workflow{Name: "w", Commands: engine.ByScript, SafeState: failing("valve").SafeState, Program: program(func(_ context.Context, r *engine.Run) (any, error) {
-					for range words {
-						if _, err := r.RecvCommand("", "cmd", 1000*time.Hour, 1); err != nil {
-							return nil, err
-						}
-					}
-					return "my result", nil
-				})}
-				o := cutAfter(k)
-				b := boot(t, dir, engine.Config{SafeWrite: x}, o, wf)
-				_, err := b.e.Start(t.Context(), engine.StartRequest{Workflow: "w", ID: "run"})
-				for _, w := range words {
-					synctest.Wait()
-					_, _ = b.e.Command(t.Context(), "run", w, "", "eva") // refused where the power is cut
-				}
-				synctest.Wait()
-				whole = b.j.Err() == nil
-				b.stop()
-				<-b.over
-				b.j.Close()
-				if err != nil {
-					return
-				}
-				b = boot(t, dir, engine.Config{SafeWrite: x}, journal.Options{}, wf)
-				defer b.shutdown()
-				synctest.Wait()
-				for _, w := range words { // those that were not acknowledged are sent again
-					if i, err := b.e.Show(t.Context(), "run"); err == nil && !i.Status.Ended() {
-						_, _ = b.e.Command(t.Context(), "run", w, "", "eva")
-						synctest.Wait()
-					}
-				}
-				got := b.result("run")
-				state, safe := isa88.Complete, 0
-				if words[len(words)-1] == isa88.Stop {
-					state, safe = isa88.Stopped, 1
-				}
-				if len(words) == 2 && got.State != state && !whole {
-					return // RESET was taken first, and then STOP
-				}
-				if got.Status != engine.Success || got.State != state || string(got.Result) != string(encoded("my result")) || len(x.was()) != safe || len(got.SafeState) != safe {
-					t.Errorf("cut after %d: run is %+v, sent %v", k, got, x.was())
-				}
-			})
-			if whole {
-				break
-			}
-			cuts++
-		}
-		t.Logf("%v: cut after each of %d changes", words, cuts)
 	}
 }
