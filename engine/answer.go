@@ -9,25 +9,56 @@ import (
 	"holdfast/journal"
 )
 
+// stuckInDoubt is why HOLD and RESUME are refused meanwhile.
+const stuckInDoubt = "while a step is in doubt: answer with resolve, or STOP or ABORT"
+
 // ask puts the question of a step in doubt, and waits for the answer.
 // ifDone is the step's result should the operator say that it was done.
 func (w *work) ask(d Doubt, ifDone any) (value.Raw, error) {
 	r := w.run
 	d.Step = w.call.Name
-	r.update(func() { r.doubt, r.state = &d, isa88.Held })
+	d.place = w.seq
+	r.update(func() { r.doubt, r.state, r.ifDone = &d, isa88.Held, w.ifDone })
+	r.eng.nudgeAlarms()
 	r.eng.cfg.Log.Warn("run is in doubt and held", "run", r.head.id, "step", d.Step, "tag", d.Tag, "why", d.Why)
 	for {
-		if err := r.takeCommands("while a step is in doubt: answer with resolve, or STOP or ABORT"); err != nil {
-			return nil, w.broken(err)
-		}
-		if m, ok := r.answered(); ok {
-			again, out, err := w.heed(m, ifDone)
-			if again {
-				return r.perform(w)
-			}
+		over, again, out, err := w.listen(ifDone)
+		switch {
+		case again:
+			return r.perform(w)
+		case over:
 			return out, err
 		}
 		r.idle()
+	}
+}
+
+// listen takes the commands and the answer that have come. It holds the door of
+// the mailbox until they are on disk and the question is gone: so an answer
+// never meets another question than its own, and no STOP that was acknowledged
+// before the answer is passed over for it.
+func (w *work) listen(ifDone any) (over, again bool, out value.Raw, err error) {
+	r := w.run
+	defer r.closeDoor()()
+	if err := r.takeCommands(stuckInDoubt); err != nil {
+		return true, false, nil, w.broken(err)
+	}
+	m, ok := r.answered()
+	if !ok {
+		return false, false, nil, nil
+	}
+	again, out, err = w.heed(m, ifDone)
+	return true, again, out, err
+}
+
+// closeDoor keeps further messages out of the mailbox until the function that it
+// returns is called. While room for a record is waited for, the door is open.
+func (r *Run) closeDoor() (open func()) {
+	r.post.Lock()
+	r.door = true
+	return func() {
+		r.door = false
+		r.post.Unlock()
 	}
 }
 
@@ -41,24 +72,16 @@ func (r *Run) answered() (message, bool) {
 	return message{}, false
 }
 
-// heed does as the operator has answered. It holds the door of the mailbox
-// until that is on disk and the question is gone, so that an answer never
-// meets another question than its own.
+// heed does as the operator has answered. The caller has closed the door.
 func (w *work) heed(m message, ifDone any) (again bool, out value.Raw, err error) {
 	r := w.run
-	r.post.Lock()
-	r.door = true
-	defer func() {
-		r.door = false
-		r.post.Unlock()
-	}()
 	a, _ := m.answer()
 	c := journal.Change{Records: r.note("resolved", m.num, a.Decision, a.Actor), Taken: []uint64{m.num}, Essential: true}
 	switch a.Decision {
 	case "done":
-		res := ifDone
-		if !a.Value.IsNil() {
-			res = a.Value
+		res, e := w.resultOf(a, ifDone)
+		if e != nil { // it was checked when it came
+			return false, nil, w.broken(r.die(&recordError{e}))
 		}
 		w.with = c
 		out, err = w.finish(res, nil, true, journal.Soon)
@@ -67,14 +90,19 @@ func (w *work) heed(m message, ifDone any) (again bool, out value.Raw, err error
 		out, err = w.finish(nil, &StepError{Type: "InDoubt", Message: operatorsWord("it was in doubt, and was answered with fail", &message{actor: a.Actor}), Step: w.call.Name, Attempts: w.attempt}, true, journal.Soon)
 	default: // retry: after a power cut from here on, the step is in doubt again
 		again, err = true, r.commit(c)
+		if err == nil { // the door may have been open, had the record to wait for room
+			err = r.takeCommands(stuckInDoubt)
+		}
 	}
 	if err != nil && IsFatal(err) {
-		return false, nil, err
+		return false, nil, w.broken(err)
 	}
+	r.asked = nil
 	r.update(func() {
 		r.drop(m.num)
-		r.doubt, r.state = nil, isa88.Running
+		r.doubt, r.ifDone, r.state = nil, nil, isa88.Running
 	})
+	r.eng.nudgeAlarms()
 	return again, out, err
 }
 

@@ -87,6 +87,8 @@ func (w *work) try() (any, error) {
 	for {
 		res, err := w.tryNow()
 		switch {
+		case errors.Is(err, errCalled):
+			err = w.run.boundary()
 		case !errors.Is(err, journal.ErrNoRoom):
 			return res, err
 		case w.seq&laneSafe != 0:
@@ -100,8 +102,13 @@ func (w *work) try() (any, error) {
 	}
 }
 
+// errCalled says that a command of an operator has come while an attempt was
+// prepared: it is taken first, and the attempt prepared anew if it still is to be.
+var errCalled = errors.New("a command is to be taken first")
+
 // tryNow makes one attempt: what it prepares, its intent on disk, the work. The
-// error is journal.ErrNoRoom when the intent could not be recorded for want of room.
+// error is journal.ErrNoRoom when the intent could not be recorded for want of
+// room, and errCalled when a command goes first; nothing has been done then.
 func (w *work) tryNow() (res any, err error) {
 	ctx := w.run.ctx
 	if w.call.Options.Timeout > 0 {
@@ -125,6 +132,12 @@ func (w *work) tryNow() (res any, err error) {
 				return nil, err
 			}
 			return nil, context.Cause(w.run.ctx)
+		}
+		if w.seq&laneSafe == 0 && w.run.called() {
+			if err := w.begin(false); err != nil {
+				return nil, err
+			}
+			return nil, errCalled
 		}
 	} else if wt, ok := w.call.Step.(Waiter); ok && !w.begun && wt.Waits(w.args) >= rememberWait {
 		if err := w.begin(false); err != nil {

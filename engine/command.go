@@ -19,13 +19,23 @@ func (r *Run) boundary() error {
 	if r.ctx.Err() != nil {
 		return r.die(context.Cause(r.ctx))
 	}
-	r.mu.Lock()
-	quiet := !r.engineHandles() || !r.held && !slices.ContainsFunc(r.inbox, func(m message) bool { return m.word != "" })
-	r.mu.Unlock()
-	if quiet {
+	if !r.caughtUp { // it is this goroutine that sets it
+		r.mu.Lock()
+		r.caughtUp = true
+		r.mu.Unlock()
+		r.eng.nudgeIfAlarmed(r.head.id)
+	}
+	if !r.isHeld() && !r.called() {
 		return nil
 	}
 	return r.obey()
+}
+
+// called reports whether a command waits that is the engine's to take.
+func (r *Run) called() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.engineHandles() && slices.ContainsFunc(r.inbox, func(m message) bool { return m.word != "" })
 }
 
 // obey takes commands for the engine until the run may go on, or has to end.

@@ -30,17 +30,21 @@ func (r *Run) interrupted(c *Call, begun *journal.Record, fs []value.Raw) (value
 	if err := w.bind(); err != nil {
 		return nil, err
 	}
-	if c.Body != nil {
-		switch c.Options.OnInterrupted {
-		case FailInterrupted:
-			return w.finish(nil, &StepError{Type: "Interrupted", Message: "the process ended while the step was at work", Step: c.Name, Attempts: w.attempt}, true, journal.Soon)
-		case HoldInterrupted:
-			return w.ask(Doubt{Why: "the process ended while the step was at work, and its option on_interrupted is hold"}, nil)
+	askedBefore := r.asked != nil && r.asked.place == w.seq // live, and not answered
+	if c.Options.OnInterrupted == FailInterrupted && !askedBefore {
+		if err := r.moot(); err != nil {
+			return nil, err
 		}
-		return w.again()
+		return w.finish(nil, &StepError{Type: "Interrupted", Message: cutShort, Step: c.Name, Attempts: w.attempt}, true, journal.Soon)
 	}
 	rec, ok := c.Step.(Recoverer)
 	if !ok {
+		switch {
+		case askedBefore:
+			return w.ask(r.asked.doubt, nil)
+		case c.Options.OnInterrupted == HoldInterrupted:
+			return w.ask(Doubt{Why: heldByOption}, nil)
+		}
 		return w.again()
 	}
 	r.setStep(c.Name)
@@ -48,6 +52,9 @@ func (r *Run) interrupted(c *Call, begun *journal.Record, fs []value.Raw) (value
 	found, err := w.recover(rec)
 	if err != nil {
 		return nil, w.broken(err)
+	}
+	if c.Options.OnInterrupted == HoldInterrupted && !askedBefore {
+		return w.ask(found.onHold(), found.Result)
 	}
 	if found.Verdict == InDoubt {
 		return w.ask(found.Doubt, found.Result)
@@ -76,8 +83,13 @@ func (w *work) again() (value.Raw, error) {
 // evidence decides what an attempt of unknown outcome means for the next one.
 // It reports whether the step is over.
 func (w *work) evidence(failure *StepError) (over bool, out value.Raw, err error) {
-	rec, ok := w.call.Step.(Recoverer)
-	if !ok || w.attempt >= w.call.Options.MaxAttempts {
+	rec, tells := w.call.Step.(Recoverer)
+	more, asks := w.attempt < w.call.Options.MaxAttempts, w.asks(failure)
+	switch {
+	case !tells && asks:
+		out, err = w.askLive(*failure.Doubt, nil)
+		return true, out, err
+	case !tells || !more && !asks:
 		out, err = w.finish(nil, failure, false, journal.Soon)
 		return true, out, err
 	}
@@ -85,16 +97,20 @@ func (w *work) evidence(failure *StepError) (over bool, out value.Raw, err error
 	if err != nil {
 		return true, nil, w.broken(err)
 	}
-	switch found.Verdict {
-	case Done:
+	switch {
+	case found.Verdict == Done:
 		out, err = w.finish(found.Result, nil, true, journal.Soon)
-	case Failed:
+	case found.Verdict == Failed:
 		out, err = w.finish(nil, w.failure(found.Err), true, journal.Soon)
-	case Again:
+	case found.Verdict == Again && more:
 		w.open = false
 		return false, nil, nil
+	case found.Verdict == InDoubt && asks:
+		out, err = w.askLive(found.Doubt, found.Result)
 	default:
-		failure.Message += "; " + found.Doubt.Why
+		if found.Verdict == InDoubt {
+			failure.Message += "; " + found.Doubt.Why
+		}
 		out, err = w.finish(nil, failure, false, journal.Soon)
 	}
 	return true, out, err

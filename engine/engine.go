@@ -45,10 +45,11 @@ type Engine struct {
 	starting  map[string]chan struct{}
 	waiting   []*Run // recovered, until Run
 	lastID    time.Time
-	alarms    []Alarm
 
-	notLoaded       []string // files without workflows, with their faults
-	notLoadedAlarms []Alarm  // of these
+	notLoaded []string // files without workflows, with their faults
+
+	alarms alarms
+	owed   obligations // lines of safe states that are still to be written
 
 	unmoved time.Time // since when the journal cannot move ended runs, as far as was seen; zero: it can
 	told    int       // sentences of the journal about damage and loss that are alarms already
@@ -61,16 +62,6 @@ const (
 	phaseRunning
 	phaseStopping
 )
-
-// Alarm is what an operator has to know of at once.
-type Alarm struct {
-	Run     string    `json:"run"`
-	Message string    `json:"message"`
-	Since   time.Time `json:"since"`
-}
-
-// maxAlarms bounds what Health shows; each alarm is in the log as well.
-const maxAlarms = 1000
 
 // New makes an Engine on an open journal.
 func New(cfg Config, j *journal.Journal) (*Engine, error) {
@@ -89,6 +80,7 @@ func New(cfg Config, j *journal.Journal) (*Engine, error) {
 	e := &Engine{cfg: cfg, journal: j, workflows: map[string]Workflow{}, runs: map[string]*Run{}, dedup: map[string]string{},
 		starting: map[string]chan struct{}{}, ready: make(chan struct{}), slots: make(chan struct{}, cfg.Workers),
 		replays: semaphore.NewWeighted(cfg.Replaying)}
+	e.alarms.byID, e.alarms.wake = map[string]*alarm{}, make(chan struct{}, 1)
 	e.writers.New = func() any { return j.Writer() }
 	e.base, e.halt = context.WithCancelCause(context.Background())
 	return e, nil
@@ -141,6 +133,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	e.waiting = nil
 	e.mu.Unlock()
+	e.keepAll()
+	e.wg.Go(e.keepAlarms)
 	close(e.ready)
 	<-ctx.Done()
 	e.mu.Lock()
@@ -204,17 +198,6 @@ func (e *Engine) forget(r *Run) {
 	if r.head.dedup != "" && e.dedup[r.head.dedup] == r.head.id {
 		delete(e.dedup, r.head.dedup)
 	}
-}
-
-// alarm tells operators, and the log.
-func (e *Engine) alarm(run, message string) {
-	e.cfg.Log.Error("alarm", "run", run, "message", message)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if len(e.alarms) == maxAlarms {
-		e.alarms = slices.Delete(e.alarms, 0, 1)
-	}
-	e.alarms = append(e.alarms, Alarm{Run: run, Message: message, Since: time.Now().UTC()})
 }
 
 // writer lends a journal writer to a goroutine that is not a run's.

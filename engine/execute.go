@@ -181,6 +181,9 @@ func (r *Run) judge(res any, err error) *endState {
 		if err != nil {
 			return &endState{status: Error, state: isa88.Error, err: &RunError{Type: typeOf(err, "BadResult"), Message: "the workflow's result cannot be kept: " + err.Error()}}
 		}
+		if r.tookStop { // the program has seen to it, and its result counts
+			return &endState{status: Success, state: isa88.Stopped, result: enc}
+		}
 		return &endState{status: Success, state: isa88.Complete, result: enc}
 	case errors.Is(err, errShutdown):
 		return nil
@@ -215,9 +218,9 @@ func (r *Run) holdBroken(why *RunError) *endState {
 	why = why.short()
 	r.replay.drop()
 	r.fatal = nil
-	r.eng.alarm(r.head.id, "HELD: "+why.Message)
 	r.update(func() { r.err, r.held, r.state = why, true, isa88.Held })
-	if err := r.writeSafe(); err != nil {
+	r.eng.nudgeAlarms()
+	if err := r.safeWhileBroken(); err != nil {
 		return nil // shutdown, or the journal failed: the next start tries again
 	}
 	for {
@@ -235,7 +238,9 @@ func (r *Run) holdBroken(why *RunError) *endState {
 // end writes the safe state where one is due, and closes the run's record.
 func (r *Run) end(st endState) {
 	st.err = st.err.short()
-	if st.status != Success && len(r.head.safeState) > 0 && !r.safeWritten {
+	due := st.status != Success || st.state == isa88.Stopped
+	r.renewed = !due || !r.safeWritten
+	if due && len(r.head.safeState) > 0 && !r.safeWritten {
 		if r.endNoted == nil {
 			data := fields(nil, string(st.status), string(st.state), runErrorFields(st.err), st.result, r.safeFrom)
 			rec := r.note("")
@@ -261,6 +266,15 @@ func (r *Run) close(st endState) {
 }
 
 func (r *Run) closeNow(st endState) error {
+	unmet, err := r.closeRecord(st)
+	if err == nil {
+		r.eng.owe(unmet)
+	}
+	return err
+}
+
+// closeRecord returns what the run still owes, which is on record.
+func (r *Run) closeRecord(st endState) (unmet []*obligation, err error) {
 	r.post.Lock()
 	defer r.post.Unlock()
 	now := time.Now().UTC().Truncate(time.Millisecond)
@@ -281,20 +295,30 @@ func (r *Run) closeNow(st endState) error {
 	summary, err := encodeSummary(info)
 	if err != nil {
 		r.eng.cfg.Log.Error("cannot close the record of a run", "run", r.head.id, "error", err)
-		return err
+		return nil, err
 	}
 	c.End, c.Terms, c.Essential = summary, termsOf(&info), true
-	if err := r.commitNow(c); err != nil {
-		return err
+	var past []*obligation
+	if r.renewed {
+		past = r.eng.ofRun(r.head.id)
 	}
+	c.State = entriesOf(past, r.unmet)
+	if err := r.commitNow(c); err != nil {
+		return nil, err
+	}
+	r.eng.forgo(past...)
+	r.eng.enlist(r.unmet...)
 	r.eng.forget(r)
+	if r.needsHuman() {
+		r.eng.nudgeAlarms()
+	}
 	r.update(func() {
 		r.status, r.state, r.result, r.err, r.ended = st.status, st.state, st.result, st.err, true
 		r.doubt, r.held, r.step = nil, false, ""
 		close(r.over)
 	})
 	r.eng.cfg.Log.Info("run has ended", "run", r.head.id, "workflow", r.head.workflow, "status", st.status, "state", st.state)
-	return nil
+	return r.unmet, nil
 }
 
 func runErrorFields(e *RunError) any {

@@ -16,6 +16,7 @@ const recordCost = 96
 func (r *Run) readRecord(ctx context.Context) error {
 	if err := r.readLane(ctx, 0, laneNotes, func(rec *journal.Record) {
 		r.recorded += int64(len(rec.Data)) + recordCost
+		r.laneEnd = rec.Seq + 1
 		r.readShown(rec)
 	}); ctx.Err() != nil {
 		return ctx.Err()

@@ -13,33 +13,42 @@ import (
 // with st, or, with none, that it goes on at the next start.
 func (r *Run) askLost() (st *endState, over bool) {
 	d := Doubt{Why: r.lost + "; " + r.recordEnds()}
-	r.eng.alarm(r.head.id, "HELD, in doubt: "+d.Why)
 	r.update(func() { r.doubt, r.state = &d, isa88.Held })
+	r.eng.nudgeAlarms()
 	for {
-		if err := r.takeCommands("while a part of the record may be lost: answer with resolve, or STOP or ABORT"); err != nil {
-			return r.judge(nil, err), true
-		}
-		if m, ok := r.answered(); ok {
-			goOn, err := r.answerLost(m)
-			switch {
-			case err != nil:
-				return r.judge(nil, err), true
-			case !goOn:
-				a, _ := m.answer()
-				why := operatorsWord("a part of its record may be lost, and it was answered with fail", &message{actor: a.Actor})
-				return r.judge(nil, &RunError{Type: "RecordLost", Message: why + "; " + r.lost}), true
-			}
-			return nil, false
+		if st, goOn, over := r.listenLost(); over {
+			return st, !goOn
 		}
 		r.idle()
 	}
 }
 
-// answerLost puts the operator's answer on record. It holds the door of the
-// mailbox until that is on disk and the question is gone.
+// listenLost takes the commands and the answer that have come, behind the closed
+// door of the mailbox: no STOP that was acknowledged before the answer is
+// passed over for it.
+func (r *Run) listenLost() (st *endState, goOn, over bool) {
+	defer r.closeDoor()()
+	if err := r.takeCommands("while a part of the record may be lost: answer with resolve, or STOP or ABORT"); err != nil {
+		return r.judge(nil, err), false, true
+	}
+	m, ok := r.answered()
+	if !ok {
+		return nil, false, false
+	}
+	goOn, err := r.answerLost(m)
+	switch {
+	case err != nil:
+		return r.judge(nil, err), false, true
+	case !goOn:
+		a, _ := m.answer()
+		why := operatorsWord("a part of its record may be lost, and it was answered with fail", &message{actor: a.Actor})
+		return r.judge(nil, &RunError{Type: "RecordLost", Message: why + "; " + r.lost}), false, true
+	}
+	return nil, true, true
+}
+
+// answerLost puts the operator's answer on record. The caller has closed the door.
 func (r *Run) answerLost(m message) (goOn bool, err error) {
-	r.post.Lock()
-	defer r.post.Unlock()
 	a, _ := m.answer()
 	c := journal.Change{Records: r.note("resolved", m.num, a.Decision, a.Actor), Taken: []uint64{m.num}, Essential: true}
 	if err := r.commit(c); err != nil {
@@ -49,6 +58,7 @@ func (r *Run) answerLost(m message) (goOn bool, err error) {
 		r.drop(m.num)
 		r.doubt, r.state = nil, isa88.Running
 	})
+	r.eng.nudgeAlarms()
 	if a.Decision == "retry" {
 		r.lost = ""
 		return true, nil

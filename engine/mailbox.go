@@ -141,6 +141,9 @@ func (r *Run) deliver(w *journal.Writer, m message) (uint64, error) {
 		if err == nil {
 			err = r.refusesLost(answer)
 		}
+		if err == nil {
+			err = r.refusesResult(answer)
+		}
 		if err != nil {
 			r.mu.Unlock()
 			return 0, err

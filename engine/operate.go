@@ -99,10 +99,13 @@ func commandMessage(c isa88.Command, reason, actor string) (message, error) {
 }
 
 func (e *Engine) commandEnded(ctx context.Context, id string, c isa88.Command) (Receipt, error) {
+	e.owed.amend.Lock() // an obligation that ends amends the summary, too
+	defer e.owed.amend.Unlock()
 	info, err := e.Show(ctx, id)
 	if err != nil {
 		return Receipt{}, err
 	}
+	info.Obligations = nil
 	if c != isa88.Reset || !c.Allowed(info.State) {
 		return Receipt{}, problem(Refused, "%s is not allowed: run %s has ended in %s", c, id, info.State)
 	}
@@ -120,9 +123,6 @@ func (e *Engine) commandEnded(ctx context.Context, id string, c isa88.Command) (
 	if err := w.Commit(journal.Change{Run: num, Amend: summary, Essential: true}); err != nil {
 		return Receipt{}, problem(Unavailable, "cannot reset run %s: %v", id, err)
 	}
-	e.mu.Lock()
-	e.alarms = slices.DeleteFunc(e.alarms, func(a Alarm) bool { return a.Run == id })
-	e.mu.Unlock()
 	return Receipt{Run: id}, nil
 }
 

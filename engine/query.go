@@ -33,6 +33,16 @@ func (r *Run) info() RunInfo {
 
 // Show returns one run. All that it says is on disk.
 func (e *Engine) Show(ctx context.Context, id string) (RunInfo, error) {
+	out, err := e.show(ctx, id)
+	for _, o := range e.Obligations() {
+		if err == nil && o.Run == id {
+			out.Obligations = append(out.Obligations, o)
+		}
+	}
+	return out, err
+}
+
+func (e *Engine) show(ctx context.Context, id string) (RunInfo, error) {
 	if r := e.live(id); r != nil {
 		out := r.info()
 		if err := e.journal.SyncRun(ctx, r.num); err != nil {
@@ -176,15 +186,15 @@ type Health struct {
 	JournalError string  `json:"journal_error"` // it accepts nothing more
 	JournalRoom  string  `json:"journal_room"`  // why it has no room; what is essential is recorded, and no effect begins
 
+	Obligations []Obligation `json:"obligations"` // lines of safe states that are still to be written
+
 	Journal JournalInfo `json:"journal"`
 }
 
 // Health counts live runs and lists alarms.
 func (e *Engine) Health() Health {
-	e.tellLosses()
-	h := Health{Alarms: e.journalAlarms(), JournalRoom: e.journalRoom()}
+	h := Health{Alarms: e.Alarms(), JournalRoom: e.journalRoom(), Obligations: e.Obligations()}
 	e.mu.Lock()
-	h.Alarms = append(append(append([]Alarm{}, h.Alarms...), e.notLoadedAlarms...), e.alarms...)
 	live := slices.Collect(maps.Values(e.runs))
 	e.mu.Unlock()
 	for _, r := range live {

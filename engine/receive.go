@@ -213,6 +213,7 @@ func (r *Run) received(v *receive, msgs []message) (value.Raw, error) {
 	r.remember(d, r.seq)
 	r.tail.live = false
 	r.seq++
+	r.hear(v.topic, fates)
 	r.update(func() {
 		r.drop(nums...)
 		for _, f := range fates {
@@ -235,6 +236,7 @@ func (r *Run) replayReceive(v *receive) (value.Raw, error) {
 		return nil, r.mismatch(rec, v.describe(), nil)
 	}
 	r.hearCall(kindReceived, &o)
+	r.hear(v.topic, fatesOf(rec))
 	r.taken(rec)
 	return slices.Clone(o.fs[3]), nil
 }

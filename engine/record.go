@@ -19,7 +19,7 @@ const (
 	kindEvent    journal.Kind = 5 // [key, value]
 	kindStream   journal.Kind = 6 // [stream, value]
 	kindProgress journal.Kind = 7 // [message, extra]
-	kindNote     journal.Kind = 8 // what the engine did by itself: [what, …]; what is started, recovered, held, lost, command, resolved or moot
+	kindNote     journal.Kind = 8 // what the engine did by itself: [what, …]; what is started, recovered, held, lost, asked, safe, settled, command, resolved or moot
 	kindEnding   journal.Kind = 9 // the program has ended, the safe state is next: [status, state, error, result, begin of the safe state in its lane]
 )
 

@@ -24,6 +24,9 @@ type Recovered struct {
 func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
 	var out Recovered
 	programs, lost := map[string]Workflow{}, map[uint64]string{}
+	if err := e.loadAlarms(ctx); err != nil {
+		return out, fmt.Errorf("cannot recover alarms: %w", err)
+	}
 	for _, d := range slices.Backward(e.journal.Report().Damaged) {
 		lost[d.Run] = d.What // the first that is said of it
 	}
@@ -37,7 +40,7 @@ func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
 			return false
 		}
 		if err != nil { // it costs this run, not the start
-			e.alarm(l.Header.ID, fmt.Sprintf("a live run does not go on, and its safe state is not written: %v", err))
+			e.alarmFor("unread", l.Header.ID, fmt.Sprintf("a live run does not go on, and its safe state is not written: %v", err))
 			return true
 		}
 		out.Runs++
@@ -55,6 +58,9 @@ func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
 		return true
 	})
 	e.tellLosses()
+	if err == nil {
+		err = e.loadObligations(ctx)
+	}
 	if err == nil {
 		err = e.journal.Ended(ctx, 0, func(r journal.EndedRun) bool {
 			e.mu.Lock()
@@ -177,6 +183,17 @@ func (r *Run) readNote(rec *journal.Record) {
 		if len(l) > 1 {
 			r.lost, _ = l[1].(string)
 		}
+	case "safe":
+		r.safeNoted = safeNoteOf(l)
+	case "settled":
+		if len(l) > 3 && r.safeNoted != nil {
+			tag, _ := l[1].(string)
+			ok, _ := l[2].(bool)
+			detail, _ := l[3].(string)
+			r.safeNoted.lines = settle(r.safeNoted.lines, tag, ok, detail)
+		}
+	case "asked":
+		r.asked = questionOf(l)
 	case "command":
 		for _, f := range fatesOf(rec) {
 			r.fates[f.Message] = f
@@ -186,6 +203,9 @@ func (r *Run) readNote(rec *journal.Record) {
 		if len(l) > 1 {
 			num, _ := l[1].(int64)
 			r.had(uint64(num), "")
+		}
+		if l[0] == "resolved" {
+			r.asked = nil
 		}
 		if l[0] == "resolved" && len(l) > 2 && l[2] == "retry" {
 			r.lost = "" // if there was a loss, an operator has said to go on
@@ -229,6 +249,9 @@ func endingOf(l []any) *endState {
 		st.err.Message, _ = e[1].(string)
 		st.err.Step, _ = e[2].(string)
 		st.err.Traceback, _ = e[3].(string)
+	}
+	if l[3] != nil {
+		st.result, _ = value.Encode(l[3]) // it has been decoded just now
 	}
 	if len(l) > 4 {
 		from, _ := l[4].(int64)

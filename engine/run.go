@@ -38,11 +38,17 @@ type Run struct {
 	counts      [1]journal.Count
 	resumed     bool // brought back by Recover
 	safeWritten bool
-	endNoted    *endState // found in the record: the program has ended before
-	lost        string    // what the journal has lost of the record
-	unsaid      bool      // lost is not on record yet
-	badRec      error     // the record cannot be replayed
-	door        bool      // this goroutine holds post
+	safeNoted   *safeNote     // found in the record: it was dealt with while the run could not be replayed
+	unmet       []*obligation // lines of it that could not be written
+	laneEnd     uint32        // first free place of the program's lane in the record, as it was found
+	renewed     bool          // what was owed of it before is owed no more, but what unmet says
+	tookStop    bool          // the program has taken a STOP
+	endNoted    *endState     // found in the record: the program has ended before
+	asked       *question     // found in the record: a question of the life before
+	lost        string        // what the journal has lost of the record
+	unsaid      bool          // lost is not on record yet
+	badRec      error         // the record cannot be replayed
+	door        bool          // this goroutine holds post
 
 	post sync.Mutex // one delivery at a time, held until it is on disk; taken before mu
 
@@ -54,10 +60,13 @@ type Run struct {
 	result   value.Raw
 	err      *RunError
 	doubt    *Doubt
-	held     bool // by the engine, at a boundary
-	noRoom   bool // it waits for room in the journal
+	ifDone   func(value.Raw) error // whether the step in doubt can take a result from the operator; nil: any
+	held     bool                  // by the engine, at a boundary
+	noRoom   bool                  // it waits for room in the journal
 	events   map[string]value.Raw
 	safeDone []SafeResult
+	caughtUp bool // its replay is over, and what an interruption has left is decided
+	broken   bool // its record cannot be replayed
 	inbox    []message
 	lastMsg  uint64
 	seen     map[string]uint64 // message UUID → its number

@@ -75,6 +75,7 @@ func (a *app) runText(r engine.RunInfo) string {
 		field(&b, "error", errorText(r.Error)+"\n"+r.Error.Traceback)
 	}
 	field(&b, "safe state", safeText(r.SafeState))
+	field(&b, "still owed", owedText(r.Obligations))
 	if r.InDoubt != nil {
 		b.WriteString("\n" + doubtText(r))
 	}

@@ -41,6 +41,11 @@ func (s *Server) list() []route {
 		{"POST", "/v1/runs/{run}/cancel", operator, nil, s.cancel},
 		{"POST", "/v1/runs/{run}/resolve", operator, nil, s.resolve},
 
+		{"GET", "/v1/alarms", viewer, nil, s.alarms},
+		{"POST", "/v1/alarms/ack", operator, nil, s.ack},
+		{"GET", "/v1/obligations", viewer, nil, s.obligations},
+		{"POST", "/v1/obligations/waive", operator, nil, s.waive},
+
 		{"GET", "/v1/tags", viewer, nil, s.tags},
 		{"GET", "/v1/tags/values", viewer, []string{"path"}, s.tagValues},
 		{"GET", "/v1/tags/watch", viewer, []string{"path"}, s.tagWatch},

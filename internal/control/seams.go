@@ -53,6 +53,21 @@ type Operator interface {
 	Send(ctx context.Context, id string, m engine.Message) (engine.Receipt, error)
 	Cancel(ctx context.Context, id, reason, actor string) error
 	Resolve(ctx context.Context, id string, a engine.Answer) error
+	Debts
+	Alarms
+}
+
+// Alarms knows what needs a human.
+type Alarms interface {
+	Alarms() []engine.Alarm
+	Acknowledge(ctx context.Context, id, actor string) (engine.Alarm, error)
+}
+
+// Debts knows what is owed of safe states.
+type Debts interface {
+	Obligations() []engine.Obligation
+	Waive(ctx context.Context, id, reason, actor string) error
+	Claim(ctx context.Context, tag, by string) (settle func(written bool), err error)
 }
 
 // Tags is what control needs of the process image, *gateway.Gateway.
