@@ -41,7 +41,7 @@ var rules = map[string]rule{
 	"engine/lifecycle":             {ours: []string{"engine/isa88"}, why: "a pure table"},
 	"engine/scheduler":             {why: "who has a worker, and nothing of what he does with it"},
 	"engine/mailbox":               {ours: []string{"engine/isa88", "engine/record", "engine/value", "journal"}, why: "what waits for a run, and nothing of what it does with it"},
-	"engine":                       {ours: []string{"engine/isa88", "engine/lifecycle", "engine/mailbox", "engine/record", "engine/scheduler", "engine/value", "journal", "internal/nearest"}, why: "the engine knows steps and the journal, never a tag"},
+	"engine":                       {ours: []string{"engine/isa88", "engine/lifecycle", "engine/mailbox", "engine/record", "engine/scheduler", "engine/value", "journal", "internal/nearest"}, theirs: []string{"golang.org/x/sync"}, why: "the engine knows steps and the journal, never a tag"},
 	"engine/script":                {ours: []string{"engine", "engine/value", "internal/nearest"}, theirs: []string{"go.starlark.net"}, why: "Starlark stays here"},
 	"steps":                        {ours: []string{"engine", "engine/value", "gateway/tag"}, theirs: []string{"github.com/go-sql-driver/mysql", "github.com/jackc/pgx", "github.com/microsoft/go-mssqldb", "modernc.org/sqlite"}, why: "steps declare the Tags that they need, and do not see the gateway"},
 	"configs":                      {why: "what is shipped, embedded for the demo"},

@@ -16,20 +16,48 @@ import (
 func (w *work) askOperator(d Doubt, ifDone any) (value.Raw, error) {
 	r := w.lane.run
 	d.Step = w.call.Name
-	r.update(func() { r.doubt, r.state = &d, isa88.Held })
+	d.place = w.place.Seq
+	r.update(func() { r.doubt, r.state, r.ifDone = &d, isa88.Held, w.ifDone })
+	r.eng.nudgeAlarms()
 	r.eng.cfg.Log.Warn("run is in doubt and held", "run", r.head.id, "step", d.Step, "tag", d.Tag, "why", d.Why)
 	for {
-		if err := r.takeCommands(); err != nil {
-			return nil, w.abandon(err)
-		}
-		if m, ok := r.pendingAnswer(); ok {
-			again, out, err := w.applyAnswer(m, ifDone)
-			if again {
-				return w.lane.perform(w)
-			}
+		over, again, out, err := w.listen(ifDone)
+		switch {
+		case again:
+			return w.lane.perform(w)
+		case over:
 			return out, err
 		}
 		r.idle()
+	}
+}
+
+// listen takes the commands and the answer that have come. It keeps deliveries
+// out until they are on disk and the question is gone: so an answer never meets
+// another question than its own, and no STOP that was acknowledged before the
+// answer is passed over for it.
+func (w *work) listen(ifDone any) (over, again bool, out value.Raw, err error) {
+	r := w.lane.run
+	defer r.holdDeliveries()()
+	if err := r.takeCommands(); err != nil {
+		return true, false, nil, w.abandon(err)
+	}
+	m, ok := r.pendingAnswer()
+	if !ok {
+		return false, false, nil, nil
+	}
+	again, out, err = w.applyAnswer(m, ifDone)
+	return true, again, out, err
+}
+
+// holdDeliveries keeps further messages out of the mailbox until the function
+// that it returns is called. While room for a record is waited for, they come in.
+func (r *Run) holdDeliveries() (release func()) {
+	r.delivery.Lock()
+	r.holdsDelivery = true
+	return func() {
+		r.holdsDelivery = false
+		r.delivery.Unlock()
 	}
 }
 
@@ -43,24 +71,16 @@ func (r *Run) pendingAnswer() (message, bool) {
 	return message{}, false
 }
 
-// applyAnswer does as the operator has answered. It keeps deliveries out
-// until that is on disk and the question is gone, so that an answer never
-// meets another question than its own.
+// applyAnswer does as the operator has answered. The caller holds deliveries up.
 func (w *work) applyAnswer(m message, ifDone any) (again bool, out value.Raw, err error) {
 	r := w.lane.run
-	r.delivery.Lock()
-	r.holdsDelivery = true
-	defer func() {
-		r.holdsDelivery = false
-		r.delivery.Unlock()
-	}()
 	a, _ := answerIn(&m)
 	c := journal.Change{Records: r.note(record.Resolved{Message: m.Number, Decision: a.Decision, Actor: a.Actor}), Taken: []uint64{m.Number}, Essential: true}
 	switch a.Decision {
 	case "done":
-		res := ifDone
-		if !a.Value.IsNil() {
-			res = a.Value
+		res, e := w.resultOf(a, ifDone)
+		if e != nil { // it was checked when it came
+			return false, nil, w.abandon(w.lane.setFatal(&recordError{e}))
 		}
 		w.alongside = c
 		out, err = w.recordOutcome(res, nil, true, journal.Soon)
@@ -69,14 +89,19 @@ func (w *work) applyAnswer(m message, ifDone any) (again bool, out value.Raw, er
 		out, err = w.recordOutcome(nil, &StepError{Type: "InDoubt", Message: operatorsWord("it was in doubt, and was answered with fail", &message{Actor: a.Actor}), Step: w.call.Name, Attempts: w.attempt}, true, journal.Soon)
 	default: // retry: after a power cut from here on, the step is in doubt again
 		again, err = true, w.lane.commit(c)
+		if err == nil { // deliveries may have come in, had the record to wait for room
+			err = r.takeCommands()
+		}
 	}
 	if err != nil && IsFatal(err) {
-		return false, nil, err
+		return false, nil, w.abandon(err)
 	}
+	r.asked = nil
 	r.update(func() {
 		r.drop(m.Number)
-		r.doubt, r.state = nil, isa88.Running
+		r.doubt, r.ifDone, r.state = nil, nil, isa88.Running
 	})
+	r.eng.nudgeAlarms()
 	return again, out, err
 }
 

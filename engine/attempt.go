@@ -27,7 +27,6 @@ type work struct {
 
 	intentRecorded bool           // a Begun is in the record
 	inFlight       bool           // it says that an effect has begun, and what became of that is not known
-	replaces       bool           // the record has something at the place that cannot be read
 	alongside      journal.Change // goes to disk as one with the outcome
 }
 
@@ -92,6 +91,8 @@ func (w *work) try() (any, error) {
 	for {
 		res, err := w.tryNow()
 		switch {
+		case errors.Is(err, errCalled):
+			err = w.lane.boundary()
 		case !errors.Is(err, journal.ErrNoRoom):
 			return res, err
 		case w.lane.isSafe():
@@ -105,8 +106,13 @@ func (w *work) try() (any, error) {
 	}
 }
 
+// errCalled says that a command of an operator has come while an attempt was
+// prepared: it is taken first, and the attempt prepared anew if it still is to be.
+var errCalled = errors.New("a command is to be taken first")
+
 // tryNow makes one attempt: what it prepares, its intent on disk, the work. The
-// error is journal.ErrNoRoom when the intent could not be recorded for want of room.
+// error is journal.ErrNoRoom when the intent could not be recorded for want of
+// room, and errCalled when a command goes first; nothing has been done then.
 func (w *work) tryNow() (res any, err error) {
 	ctx := w.lane.ctx
 	if w.call.Options.Timeout > 0 {
@@ -130,6 +136,12 @@ func (w *work) tryNow() (res any, err error) {
 				return nil, err
 			}
 			return nil, context.Cause(w.lane.ctx)
+		}
+		if !w.lane.isSafe() && w.lane.run.called() {
+			if err := w.recordAttempt(false); err != nil {
+				return nil, err
+			}
+			return nil, errCalled
 		}
 	} else if wt, ok := w.call.Step.(Waiter); ok && wt.Waits(w.args) >= rememberWait {
 		if !w.intentRecorded {

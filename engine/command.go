@@ -12,12 +12,23 @@ import (
 	"holdfast/journal"
 )
 
-// hasCommands reports whether the engine has something to decide before the
-// run goes on.
-func (r *Run) hasCommands() bool {
+// called reports whether a command waits that is the engine's to take.
+func (r *Run) called() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.engineHandles() && (r.held || r.inbox.HasCommand())
+	return r.inbox.HasCommand() && r.engineHandles()
+}
+
+// catchUp notes that the replay is over, and what an interruption has left is
+// decided.
+func (r *Run) catchUp() {
+	if r.caughtUp { // it is this goroutine that sets it
+		return
+	}
+	r.mu.Lock()
+	r.caughtUp = true
+	r.mu.Unlock()
+	r.eng.nudgeIfAlarmed(r.head.id)
 }
 
 // handleCommands takes commands for the engine until the run may go on, or has to end.

@@ -11,6 +11,7 @@ import (
 	"holdfast/engine/isa88"
 	"holdfast/engine/value"
 	"holdfast/journal"
+	"holdfast/journal/journaltest"
 )
 
 // cutAt makes the journal fail at the first change that match accepts, and
@@ -156,11 +157,11 @@ func TestSecondAnswerRefused(t *testing.T) {
 // record reads what the journal has of a run.
 func (b *box) record(id string) journal.Run {
 	b.t.Helper()
-	refs, err := b.j.Find(id, 1)
+	refs, err := b.j.Find(b.t.Context(), id, 1)
 	if err != nil || len(refs) != 1 {
 		b.t.Fatalf("found %v, %v", refs, err)
 	}
-	run, err := b.j.Load(refs[0].Run)
+	run, err := journaltest.Load(b.j, refs[0].Run)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -29,17 +29,22 @@ func (l *lane) interrupted(c *Call, args value.Raw, began time.Time, begun *reco
 	if err := w.bind(); err != nil {
 		return nil, err
 	}
-	if c.Body != nil {
-		switch c.Options.OnInterrupted {
-		case FailInterrupted:
-			return w.recordOutcome(nil, &StepError{Type: "Interrupted", Message: "the process ended while the step was at work", Step: c.Name, Attempts: w.attempt}, true, journal.Soon)
-		case HoldInterrupted:
-			return w.askOperator(Doubt{Why: "the process ended while the step was at work, and its option on_interrupted is hold"}, nil)
+	r := l.run
+	askedBefore := r.asked != nil && r.asked.place == w.place.Seq // before the restart, and not answered
+	if c.Options.OnInterrupted == FailInterrupted && !askedBefore {
+		if err := r.dropStaleAnswer(); err != nil {
+			return nil, err
 		}
-		return w.attemptAgain()
+		return w.recordOutcome(nil, &StepError{Type: "Interrupted", Message: cutShort, Step: c.Name, Attempts: w.attempt}, true, journal.Soon)
 	}
 	rec, ok := c.Step.(Recoverer)
 	if !ok {
+		switch {
+		case askedBefore:
+			return w.askOperator(r.asked.doubt, nil)
+		case c.Options.OnInterrupted == HoldInterrupted:
+			return w.askOperator(Doubt{Why: heldByOption}, nil)
+		}
 		return w.attemptAgain()
 	}
 	l.run.setStep(c.Name)
@@ -47,6 +52,9 @@ func (l *lane) interrupted(c *Call, args value.Raw, began time.Time, begun *reco
 	found, err := w.recover(rec)
 	if err != nil {
 		return nil, w.abandon(err)
+	}
+	if c.Options.OnInterrupted == HoldInterrupted && !askedBefore {
+		return w.askOperator(found.onHold(), found.Result)
 	}
 	if found.Verdict == InDoubt {
 		return w.askOperator(found.Doubt, found.Result)
@@ -75,8 +83,13 @@ func (w *work) attemptAgain() (value.Raw, error) {
 // resolveUnknown decides what an attempt of unknown outcome means for the next one.
 // It reports whether the step is over.
 func (w *work) resolveUnknown(failure *StepError) (over bool, out value.Raw, err error) {
-	rec, ok := w.call.Step.(Recoverer)
-	if !ok || w.attempt >= w.call.Options.MaxAttempts {
+	rec, tells := w.call.Step.(Recoverer)
+	more, asks := w.attempt < w.call.Options.MaxAttempts, w.asks(failure)
+	switch {
+	case !tells && asks:
+		out, err = w.askLive(*failure.Doubt, nil)
+		return true, out, err
+	case !tells || !more && !asks:
 		out, err = w.recordOutcome(nil, failure, false, journal.Soon)
 		return true, out, err
 	}
@@ -84,16 +97,20 @@ func (w *work) resolveUnknown(failure *StepError) (over bool, out value.Raw, err
 	if err != nil {
 		return true, nil, w.abandon(err)
 	}
-	switch found.Verdict {
-	case Done:
+	switch {
+	case found.Verdict == Done:
 		out, err = w.recordOutcome(found.Result, nil, true, journal.Soon)
-	case Failed:
+	case found.Verdict == Failed:
 		out, err = w.recordOutcome(nil, w.failure(found.Err), true, journal.Soon)
-	case Again:
+	case found.Verdict == Again && more:
 		w.inFlight = false
 		return false, nil, nil
+	case found.Verdict == InDoubt && asks:
+		out, err = w.askLive(found.Doubt, found.Result)
 	default:
-		failure.Message += "; " + found.Doubt.Why
+		if found.Verdict == InDoubt {
+			failure.Message += "; " + found.Doubt.Why
+		}
 		out, err = w.recordOutcome(nil, failure, false, journal.Soon)
 	}
 	return true, out, err

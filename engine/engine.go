@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"holdfast/engine/isa88"
 	"holdfast/engine/record"
 	"holdfast/engine/scheduler"
@@ -19,7 +21,8 @@ import (
 
 // Config is what an Engine is made with. The zero value of a field is its default.
 type Config struct {
-	Workers   int    // runs that execute at once; others wait their turn (1000); see package scheduler
+	Workers   int    // runs that execute at once; others wait their turn (1000)
+	Replaying int64  // bytes of records that are in memory at once for being replayed, but for a single one that is longer (64 MiB)
 	SafeWrite Step   // writes one line of a safe_state: parameters path and value
 	Loader    Loader // for runs whose files have changed; nil: such runs are HELD
 	Log       *slog.Logger
@@ -33,6 +36,7 @@ type Engine struct {
 	base     context.Context // lifetime of all runs; ends with errShutdown
 	halt     context.CancelCauseFunc
 	sched    *scheduler.Scheduler
+	replays  *semaphore.Weighted                         // bytes of records that are replayed
 	ready    chan struct{}                               // closed when Run has begun
 	defaults atomic.Pointer[map[string][]record.Default] // of steps, by their names
 	wg       sync.WaitGroup
@@ -45,10 +49,11 @@ type Engine struct {
 	starting  map[string]chan struct{}
 	recovered []*Run // recovered, until Run
 	lastID    time.Time
-	alarms    []Alarm
 
-	notLoaded       []string // files without workflows, with their faults
-	notLoadedAlarms []Alarm  // of these
+	notLoaded []string // files without workflows, with their faults
+
+	alarms alarms
+	owed   obligations // lines of safe states that are still to be written
 
 	unmovedSince  time.Time // since when the journal cannot move ended runs, as far as was seen; zero: it can
 	lossesAlarmed int       // sentences of the journal about damage and loss that are alarms already
@@ -62,20 +67,13 @@ const (
 	phaseStopping
 )
 
-// Alarm is what an operator has to know of at once.
-type Alarm struct {
-	Run     string    `json:"run"`
-	Message string    `json:"message"`
-	Since   time.Time `json:"since"`
-}
-
-// maxAlarms bounds what Health shows; each alarm is in the log as well.
-const maxAlarms = 1000
-
 // New makes an Engine on an open journal.
 func New(cfg Config, j *journal.Journal) (*Engine, error) {
 	if cfg.Workers == 0 {
 		cfg.Workers = 1000
+	}
+	if cfg.Replaying <= 0 {
+		cfg.Replaying = 64 << 20
 	}
 	if cfg.Workers < 0 {
 		return nil, fmt.Errorf("cannot make an engine: %d workers", cfg.Workers)
@@ -84,7 +82,9 @@ func New(cfg Config, j *journal.Journal) (*Engine, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	e := &Engine{cfg: cfg, journal: j, workflows: map[string]Workflow{}, runs: map[string]*Run{}, dedup: map[string]string{},
-		starting: map[string]chan struct{}{}, ready: make(chan struct{}), sched: scheduler.New(cfg.Workers)}
+		starting: map[string]chan struct{}{}, ready: make(chan struct{}), sched: scheduler.New(cfg.Workers),
+		replays: semaphore.NewWeighted(cfg.Replaying)}
+	e.alarms.byID, e.alarms.wake = map[string]*alarm{}, make(chan struct{}, 1)
 	e.writers.New = func() any { return j.Writer() }
 	e.base, e.halt = context.WithCancelCause(context.Background())
 	return e, nil
@@ -137,6 +137,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	e.recovered = nil
 	e.mu.Unlock()
+	e.keepAll()
+	e.wg.Go(e.keepAlarms)
 	close(e.ready)
 	<-ctx.Done()
 	e.mu.Lock()
@@ -190,17 +192,6 @@ func (e *Engine) forget(r *Run) {
 	if r.head.dedup != "" && e.dedup[r.head.dedup] == r.head.id {
 		delete(e.dedup, r.head.dedup)
 	}
-}
-
-// alarm tells operators, and the log.
-func (e *Engine) alarm(run, message string) {
-	e.cfg.Log.Error("alarm", "run", run, "message", message)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if len(e.alarms) == maxAlarms {
-		e.alarms = slices.Delete(e.alarms, 0, 1)
-	}
-	e.alarms = append(e.alarms, Alarm{Run: run, Message: message, Since: time.Now().UTC()})
 }
 
 // writer lends a journal writer to a goroutine that is not a run's.

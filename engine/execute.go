@@ -117,11 +117,15 @@ func (r *Run) runProgram() *completion {
 	if r.recordFault != nil {
 		return r.holdUnreplayable(&RunError{Type: "RecordUnreadable", Message: r.recordFault.Error()})
 	}
-	if !r.main.replay.active() {
+	if r.recorded == 0 {
 		if err := r.main.boundary(); err != nil { // HOLD, before the program has begun
 			return r.conclude(nil, err)
 		}
 	}
+	if err := r.fetch(); err != nil {
+		return r.conclude(nil, err)
+	}
+	defer r.main.replay.drop()
 	ctx, stop := delayed(r.ctx, cancelGrace)
 	res, err := r.runGuarded(ctx)
 	stop()
@@ -183,6 +187,9 @@ func (r *Run) conclude(res any, err error) *completion {
 		if err != nil {
 			return &completion{status: Error, state: isa88.Error, err: &RunError{Type: errorTypeOf(err, "BadResult"), Message: "the workflow's result cannot be kept: " + err.Error()}}
 		}
+		if r.tookStop { // the program has seen to it, and its result counts
+			return &completion{status: Success, state: isa88.Stopped, result: enc}
+		}
 		return &completion{status: Success, state: isa88.Complete, result: enc}
 	case errors.Is(err, errShutdown):
 		return nil
@@ -215,11 +222,11 @@ func asRunError(err error) *RunError {
 // state, and waits for an operator to end it. The next start tries again.
 func (r *Run) holdUnreplayable(why *RunError) *completion {
 	why = why.short()
-	r.main.replay = cursor{}
+	r.main.replay.drop()
 	r.main.fatal = nil
-	r.eng.alarm(r.head.id, "HELD: "+why.Message)
-	r.update(func() { r.err, r.broken, r.held, r.state = why, true, true, isa88.Held })
-	if err := r.writeSafe(); err != nil {
+	r.update(func() { r.err, r.unreplayable, r.held, r.state = why, true, true, isa88.Held })
+	r.eng.nudgeAlarms()
+	if err := r.safeWhileBroken(); err != nil {
 		return nil // shutdown, or the journal failed: the next start tries again
 	}
 	for {
@@ -237,7 +244,9 @@ func (r *Run) holdUnreplayable(why *RunError) *completion {
 // finishRun writes the safe state where one is due, and closes the run's record.
 func (r *Run) finishRun(st completion) {
 	st.err = st.err.short()
-	if st.status != Success && len(r.head.safeState) > 0 && !r.safeWritten {
+	due := st.status != Success || st.state == isa88.Stopped
+	r.renewed = !due || !r.safeWritten
+	if due && len(r.head.safeState) > 0 && !r.safeWritten {
 		if r.recordedCompletion == nil {
 			done := record.Completed{Status: string(st.status), State: string(st.state), Error: (*record.RunFailure)(st.err), Result: st.result, SafeAt: r.safeBase}
 			rec := r.noteRecord(record.KindCompleted, done.Append(nil))
@@ -262,6 +271,15 @@ func (r *Run) closeRecord(st completion) {
 }
 
 func (r *Run) tryClose(st completion) error {
+	unmet, err := r.commitEnd(st)
+	if err == nil {
+		r.eng.owe(unmet)
+	}
+	return err
+}
+
+// commitEnd puts the end on disk. It returns what the run still owes, which is on record.
+func (r *Run) commitEnd(st completion) (unmet []*obligation, err error) {
 	r.delivery.Lock()
 	defer r.delivery.Unlock()
 	now := time.Now().UTC().Truncate(time.Millisecond)
@@ -282,20 +300,30 @@ func (r *Run) tryClose(st completion) error {
 	summary, err := encodeSummary(info)
 	if err != nil {
 		r.eng.cfg.Log.Error("cannot close the record of a run", "run", r.head.id, "error", err)
-		return err
+		return nil, err
 	}
 	c.End, c.Terms, c.Essential = summary, termsOf(&info), true
-	if err := r.main.tryCommit(c); err != nil {
-		return err
+	var past []*obligation
+	if r.renewed {
+		past = r.eng.ofRun(r.head.id)
 	}
+	c.State = entriesOf(past, r.unmet)
+	if err := r.main.tryCommit(c); err != nil {
+		return nil, err
+	}
+	r.eng.forgo(past...)
+	r.eng.enlist(r.unmet...)
 	r.eng.forget(r)
+	if r.needsHuman() {
+		r.eng.nudgeAlarms()
+	}
 	r.update(func() {
 		r.status, r.state, r.result, r.err, r.ended = st.status, st.state, st.result, st.err, true
 		r.doubt, r.held, r.currentStep = nil, false, ""
 		close(r.done)
 	})
 	r.eng.cfg.Log.Info("run has ended", "run", r.head.id, "workflow", r.head.workflow, "status", st.status, "state", st.state)
-	return nil
+	return r.unmet, nil
 }
 
 // delayed returns a context that ends d after ctx does, at once if the engine stops.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"strings"
@@ -49,15 +50,17 @@ func (e *Engine) newID(now time.Time) string {
 }
 
 // Find returns the id of a run, given its id or a prefix that only it has.
-func (e *Engine) Find(ref string) (string, error) {
+func (e *Engine) Find(ctx context.Context, ref string) (string, error) {
 	if ref == "" || !validID(ref) {
 		return "", problem(BadRequest, "%q is not a run's id", ref)
 	}
 	if r := e.live(ref); r != nil {
 		return ref, nil
 	}
-	refs, err := e.journal.Find(ref, 6)
+	refs, err := e.journal.Find(ctx, ref, 6)
 	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
 	case err != nil:
 		return "", problem(Unavailable, "cannot look for run %s: %v", ref, err)
 	case len(refs) == 0:
@@ -72,24 +75,44 @@ func (e *Engine) Find(ref string) (string, error) {
 	return "", problem(BadRequest, "%s is the beginning of several runs: %s", ref, strings.Join(ids, ", "))
 }
 
-// load reads a run from the journal, made durable first.
-func (e *Engine) load(id string) (journal.Run, error) { return e.loadFrom(id, 0) }
-
-// loadFrom is load without the records before a place.
-func (e *Engine) loadFrom(id string, first uint32) (journal.Run, error) {
-	refs, err := e.journal.Find(id, 1)
+// number returns the number of a run, everything of which is on disk then.
+func (e *Engine) number(ctx context.Context, id string) (uint64, error) {
+	if r := e.live(id); r != nil {
+		if err := e.journal.SyncRun(ctx, r.num); err != nil && !errors.Is(err, journal.ErrFailed) {
+			return 0, unread(ctx, id, err)
+		}
+		return r.num, nil
+	}
+	refs, err := e.journal.Find(ctx, id, 1)
 	if err != nil {
-		return journal.Run{}, problem(Unavailable, "cannot read run %s: %v", id, err)
+		return 0, unread(ctx, id, err)
 	}
 	if len(refs) == 0 || refs[0].ID != id {
-		return journal.Run{}, problem(NotFound, "no such run: %s", id)
+		return 0, problem(NotFound, "no such run: %s", id)
 	}
-	run, err := e.journal.LoadFrom(refs[0].Run, first)
-	if errors.Is(err, journal.ErrNotFound) {
-		return run, problem(NotFound, "no such run: %s", id)
-	}
+	return refs[0].Run, nil
+}
+
+// headOf reads a run from the journal, made durable first, without its record.
+func (e *Engine) headOf(ctx context.Context, id string) (journal.RunHead, error) {
+	num, err := e.number(ctx, id)
 	if err != nil {
-		return run, problem(Unavailable, "cannot read run %s: %v", id, err)
+		return journal.RunHead{}, err
 	}
-	return run, nil
+	head, err := e.journal.Head(ctx, num)
+	if err != nil {
+		return head, unread(ctx, id, err)
+	}
+	return head, nil
+}
+
+// unread says why a run cannot be read. Whoever wants it no more is told no more.
+func unread(ctx context.Context, id string, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, journal.ErrNotFound):
+		return problem(NotFound, "no such run: %s", id)
+	}
+	return problem(Unavailable, "cannot read run %s: %v", id, err)
 }

@@ -53,7 +53,8 @@ type RunInfo struct {
 	Deadline    *time.Time           `json:"deadline"`
 	Recoveries  int                  `json:"recoveries"`
 	InDoubt     *Doubt               `json:"in_doubt"`
-	SafeState   []SafeResult         `json:"safe_state,omitempty"` // of a run whose safe state was written
+	SafeState   []SafeResult         `json:"safe_state,omitempty"`  // of a run whose safe state was written
+	Obligations []Obligation         `json:"obligations,omitempty"` // lines of it that are still to be written
 	Commands    CommandModeName      `json:"commands"`
 	CurrentStep string               `json:"current_step"` // at work now; "" between steps
 }

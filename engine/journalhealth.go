@@ -14,15 +14,15 @@ func (e *Engine) alarmLosses() {
 	e.lossesAlarmed = len(found)
 	e.mu.Unlock()
 	for _, s := range fresh {
-		e.alarm("", "journal: "+s)
+		e.alarmFor("loss", "", "journal: "+s)
 	}
 }
 
-// journalAlarms tells of what ails the journal now. They clear by themselves.
-func (e *Engine) journalAlarms() []Alarm {
+// journalCauses tells of what ails the journal now.
+func (e *Engine) journalCauses() []Alarm {
 	var out []Alarm
 	if full := e.journal.Room(); full != nil {
-		out = append(out, Alarm{Since: full.Since.UTC(),
+		out = append(out, Alarm{ID: "journal-room", Severity: Critical, Since: full.Since.UTC(),
 			Message: fmt.Sprintf("the journal has no room: %v: no new effects until there is; HOLD, STOP, ABORT are recorded", full.Cause)})
 	}
 	err := e.journal.Stats().MoveError
@@ -35,7 +35,7 @@ func (e *Engine) journalAlarms() []Alarm {
 	case e.unmovedSince.IsZero():
 		e.unmovedSince = time.Now().UTC()
 	}
-	return append(out, Alarm{Since: e.unmovedSince, Message: fmt.Sprintf("runs that have ended stay among the live ones: %v", err)})
+	return append(out, Alarm{ID: "history", Severity: Warning, Since: e.unmovedSince, Message: fmt.Sprintf("runs that have ended stay among the live ones: %v", err)})
 }
 
 // journalRoom says why the journal has no room; "" if it has.

@@ -53,8 +53,12 @@ func (l *lane) ended() error {
 // boundary is where a live run looks up between two steps: for a cancel, and
 // for the commands that the engine handles.
 func (l *lane) boundary() error {
-	if err := l.ended(); err != nil || l.isSafe() || !l.run.hasCommands() {
+	if err := l.ended(); err != nil || l.isSafe() {
 		return err
+	}
+	l.run.catchUp()
+	if !l.run.isHeld() && !l.run.called() {
+		return nil
 	}
 	return l.run.handleCommands()
 }

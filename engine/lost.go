@@ -14,33 +14,42 @@ import (
 // with st, or, with none, that it goes on at the next start.
 func (r *Run) askAboutLoss() (st *completion, over bool) {
 	d := Doubt{Why: r.loss + "; " + r.recordEnds()}
-	r.eng.alarm(r.head.id, "HELD, in doubt: "+d.Why)
 	r.update(func() { r.doubt, r.state = &d, isa88.Held })
+	r.eng.nudgeAlarms()
 	for {
-		if err := r.takeCommands(); err != nil {
-			return r.conclude(nil, err), true
-		}
-		if m, ok := r.pendingAnswer(); ok {
-			goOn, err := r.answerLoss(m)
-			switch {
-			case err != nil:
-				return r.conclude(nil, err), true
-			case !goOn:
-				a, _ := answerIn(&m)
-				why := operatorsWord("a part of its record may be lost, and it was answered with fail", &message{Actor: a.Actor})
-				return r.conclude(nil, &RunError{Type: "RecordLost", Message: why + "; " + r.loss}), true
-			}
-			return nil, false
+		if st, goOn, over := r.listenAboutLoss(); over {
+			return st, !goOn
 		}
 		r.idle()
 	}
 }
 
-// answerLoss puts the operator's answer on record. It keeps deliveries out of the
-// mailbox until that is on disk and the question is gone.
+// listenAboutLoss takes the commands and the answer that have come, while
+// deliveries are held up: no STOP that was acknowledged before the answer is
+// passed over for it.
+func (r *Run) listenAboutLoss() (st *completion, goOn, over bool) {
+	defer r.holdDeliveries()()
+	if err := r.takeCommands(); err != nil {
+		return r.conclude(nil, err), false, true
+	}
+	m, ok := r.pendingAnswer()
+	if !ok {
+		return nil, false, false
+	}
+	goOn, err := r.answerLoss(m)
+	switch {
+	case err != nil:
+		return r.conclude(nil, err), false, true
+	case !goOn:
+		a, _ := answerIn(&m)
+		why := operatorsWord("a part of its record may be lost, and it was answered with fail", &message{Actor: a.Actor})
+		return r.conclude(nil, &RunError{Type: "RecordLost", Message: why + "; " + r.loss}), false, true
+	}
+	return nil, true, true
+}
+
+// answerLoss puts the operator's answer on record. The caller holds deliveries up.
 func (r *Run) answerLoss(m message) (goOn bool, err error) {
-	r.delivery.Lock()
-	defer r.delivery.Unlock()
 	a, _ := answerIn(&m)
 	c := journal.Change{Records: r.note(record.Resolved{Message: m.Number, Decision: a.Decision, Actor: a.Actor}), Taken: []uint64{m.Number}, Essential: true}
 	if err := r.main.commit(c); err != nil {
@@ -50,41 +59,53 @@ func (r *Run) answerLoss(m message) (goOn bool, err error) {
 		r.drop(m.Number)
 		r.doubt, r.state = nil, isa88.Running
 	})
+	r.eng.nudgeAlarms()
 	if a.Decision == "retry" {
 		r.loss = ""
 		return true, nil
 	}
 	// What is on record is not gone through any more.
-	r.main.replay = cursor{}
+	r.recorded = 0
 	return false, nil
 }
 
 // recordEnds says up to where the record goes.
 func (r *Run) recordEnds() string {
-	rd := record.Reader{Records: r.main.replay.Records}
-	for i := len(rd.Records) - 1; i >= 0; i-- {
-		rec := &rd.Records[i]
-		name, err := "", error(nil)
-		switch rec.Kind {
-		case record.KindBegun:
-			var b record.Begun
-			b, err = rd.Begun(rec)
-			name = b.Name
-		case record.KindDone:
-			var d record.Done
-			d, err = rd.Done(rec)
-			name = d.Name
-		default:
-			continue
+	ends := "its record has no step"
+	var rd record.Reader
+	earlier := earlierRecords{journal: r.eng.journal, run: r.num}
+	err := r.readBranch(r.ctx, record.Main, func(rec *journal.Record) {
+		earlier.met(rec)
+		if rec.Kind != record.KindBegun && rec.Kind != record.KindDone {
+			return
+		}
+		var name string
+		var err error
+		if rd.Records, err = earlier.of(r.ctx, rec); err == nil {
+			name, err = stepIn(&rd, rec)
 		}
 		switch {
 		case err != nil:
-			return fmt.Sprintf("its record goes up to place %d, where it cannot be read", rec.Seq)
+			ends = fmt.Sprintf("its record goes up to place %d, where it cannot be read", rec.Seq)
 		case name != "": // else an outcome; its beginning stands before it
-			return fmt.Sprintf("its record goes up to step %d, %s", rec.Seq, name)
+			ends = fmt.Sprintf("its record goes up to step %d, %s", rec.Seq, name)
 		}
+	})
+	if err != nil {
+		ends += "; " + err.Error()
 	}
-	return "its record has no step"
+	return ends
+}
+
+// stepIn returns the name of the step that a Begun or Done tells of; "" of
+// a Done that leaves it to its Begun.
+func stepIn(rd *record.Reader, rec *journal.Record) (string, error) {
+	if rec.Kind == record.KindBegun {
+		b, err := rd.Begun(rec)
+		return b.Name, err
+	}
+	d, err := rd.Done(rec)
+	return d.Name, err
 }
 
 // refuseForLoss refuses an answer that names no way to go on. The caller holds r.mu.

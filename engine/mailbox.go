@@ -79,6 +79,9 @@ func (r *Run) accept(m *message) (first uint64, err error) {
 		if err := r.refuseForLoss(answer); err != nil {
 			return 0, err
 		}
+		if err := r.refusesResult(answer); err != nil {
+			return 0, err
+		}
 	}
 	if err := r.inbox.Check(m); err != nil {
 		return 0, problem(Unavailable, "the mailbox of run %s is full: %v", r.head.id, err)
@@ -123,7 +126,7 @@ func (r *Run) anticipate(m *message) {
 func (r *Run) facts() lifecycle.Facts {
 	return lifecycle.Facts{
 		Ending:   r.ctx.Err() != nil,
-		Broken:   r.broken,
+		Broken:   r.unreplayable,
 		Lost:     r.doubt != nil && r.doubt.Step == "",
 		Doubtful: r.doubt != nil && r.doubt.Step != "",
 		Held:     r.held,

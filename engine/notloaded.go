@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 	"strings"
-	"time"
 )
 
 // NotLoaded tells the engine which files of workflows could not be loaded, each
@@ -11,15 +10,10 @@ import (
 // before. Each is an alarm, and the answer to a Start of a workflow that is not
 // registered. Live runs are not concerned: their source is in the journal.
 func (e *Engine) NotLoaded(files ...string) {
-	alarms := make([]Alarm, 0, len(files))
-	for _, f := range files {
-		a := Alarm{Message: "workflow file not loaded: " + f, Since: time.Now().UTC()}
-		e.cfg.Log.Error("alarm", "message", a.Message)
-		alarms = append(alarms, a)
-	}
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.notLoaded, e.notLoadedAlarms = files, alarms
+	e.notLoaded = files
+	e.mu.Unlock()
+	e.nudgeAlarms()
 }
 
 // notAmong is the answer to a start of a workflow that is not registered while

@@ -36,13 +36,13 @@ func (e *Engine) Send(ctx context.Context, id string, m Message) (Receipt, error
 		}
 		m.Body = body
 	}
-	return e.post(id, message{Topic: m.Topic, Body: slices.Clone(m.Body), UUID: m.UUID})
+	return e.post(ctx, id, message{Topic: m.Topic, Body: slices.Clone(m.Body), UUID: m.UUID})
 }
 
-func (e *Engine) post(id string, m message) (Receipt, error) {
+func (e *Engine) post(ctx context.Context, id string, m message) (Receipt, error) {
 	r := e.live(id)
 	if r == nil {
-		return e.postEnded(id, m)
+		return e.postEnded(ctx, id, m)
 	}
 	m.Parse()
 	w, done := e.writer()
@@ -53,16 +53,20 @@ func (e *Engine) post(id string, m message) (Receipt, error) {
 
 // postEnded is post for a run that is not live: a message that the run has had
 // already was sent again by one who did not see the answer, and is answered alike.
-func (e *Engine) postEnded(id string, m message) (Receipt, error) {
-	run, err := e.load(id)
+func (e *Engine) postEnded(ctx context.Context, id string, m message) (Receipt, error) {
+	run, err := e.headOf(ctx, id)
 	if err != nil {
 		return Receipt{}, err
 	}
-	if run.End == nil {
+	if run.Summary == nil {
 		return Receipt{}, problem(Unavailable, "run %s is not up yet", id)
 	}
 	if m.UUID != "" {
-		if num, seen := messagesSeen(&run)[m.UUID]; seen {
+		num, seen, err := e.messagesSeen(ctx, run.Header.Run, m.UUID)
+		if err != nil {
+			return Receipt{}, unread(ctx, id, err)
+		}
+		if seen {
 			return Receipt{Run: id, Message: num}, nil
 		}
 	}
@@ -81,7 +85,7 @@ func (e *Engine) Command(ctx context.Context, id string, c isa88.Command, reason
 	if e.live(id) == nil {
 		return e.commandEnded(ctx, id, c)
 	}
-	return e.post(id, m)
+	return e.post(ctx, id, m)
 }
 
 func commandMessage(c isa88.Command, reason, actor string) (message, error) {
@@ -96,14 +100,17 @@ func commandMessage(c isa88.Command, reason, actor string) (message, error) {
 }
 
 func (e *Engine) commandEnded(ctx context.Context, id string, c isa88.Command) (Receipt, error) {
+	e.owed.amend.Lock() // an obligation that ends amends the summary, too
+	defer e.owed.amend.Unlock()
 	info, err := e.Show(ctx, id)
 	if err != nil {
 		return Receipt{}, err
 	}
+	info.Obligations = nil
 	if c != isa88.Reset || !c.Allowed(info.State) {
 		return Receipt{}, problem(Refused, "%s is not allowed: run %s has ended in %s", c, id, info.State)
 	}
-	run, err := e.load(id)
+	num, err := e.number(ctx, id)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -114,12 +121,9 @@ func (e *Engine) commandEnded(ctx context.Context, id string, c isa88.Command) (
 	}
 	w, done := e.writer()
 	defer done()
-	if err := w.Commit(journal.Change{Run: run.Header.Run, Amend: summary, Essential: true}); err != nil {
+	if err := w.Commit(journal.Change{Run: num, Amend: summary, Essential: true}); err != nil {
 		return Receipt{}, problem(Unavailable, "cannot reset run %s: %v", id, err)
 	}
-	e.mu.Lock()
-	e.alarms = slices.DeleteFunc(e.alarms, func(a Alarm) bool { return a.Run == id })
-	e.mu.Unlock()
 	return Receipt{Run: id}, nil
 }
 
@@ -136,10 +140,10 @@ func (e *Engine) Fate(ctx context.Context, rc Receipt) (Fate, error) {
 			r.mu.Unlock()
 			if ok {
 				// A fate is told only when it is on disk.
-				return f, e.synced(rc.Run)
+				return f, e.synced(ctx, rc.Run)
 			}
 		} else {
-			return e.endedFate(rc)
+			return e.endedFate(ctx, rc)
 		}
 		now, _, err := e.Await(ctx, rc.Run, version)
 		if err != nil {
@@ -149,29 +153,36 @@ func (e *Engine) Fate(ctx context.Context, rc Receipt) (Fate, error) {
 	}
 }
 
-func (e *Engine) synced(id string) error {
-	if err := e.journal.Sync(); err != nil {
+func (e *Engine) synced(ctx context.Context, id string) error {
+	if err := e.journal.SyncContext(ctx); ctx.Err() != nil {
+		return ctx.Err()
+	} else if err != nil {
 		return problem(Unavailable, "cannot say what became of the command to run %s: %v", id, err)
 	}
 	return nil
 }
 
-func (e *Engine) endedFate(rc Receipt) (Fate, error) {
-	run, err := e.load(rc.Run)
+func (e *Engine) endedFate(ctx context.Context, rc Receipt) (Fate, error) {
+	run, err := e.headOf(ctx, rc.Run)
 	if err != nil {
 		return Fate{}, err
 	}
-	if run.End == nil {
+	if run.Summary == nil {
 		return Fate{}, problem(Unavailable, "run %s is not up yet", rc.Run)
 	}
-	for i := range run.Records {
-		for _, f := range fatesIn(&run.Records[i]) {
+	out := Fate{Message: rc.Message, Fate: "the run has ended"}
+	if err := e.journal.Records(ctx, run.Header.Run, 0, func(rec journal.Record) bool {
+		for _, f := range fatesIn(&rec) {
 			if f.Message == rc.Message {
-				return Fate(f), nil
+				out = Fate(f)
+				return false
 			}
 		}
+		return true
+	}); err != nil {
+		return Fate{}, unread(ctx, rc.Run, err)
 	}
-	return Fate{Message: rc.Message, Fate: "the run has ended"}, nil
+	return out, nil
 }
 
 // Cancel ends a run, at once. It is on disk when Cancel returns.
@@ -180,7 +191,7 @@ func (e *Engine) Cancel(ctx context.Context, id, reason, actor string) error {
 	if err != nil {
 		return problem(BadRequest, "%v", err)
 	}
-	_, err = e.post(id, message{Topic: mailbox.TopicEngine, Body: body})
+	_, err = e.post(ctx, id, message{Topic: mailbox.TopicEngine, Body: body})
 	var p *Problem
 	if errors.As(err, &p) && p.Code == Refused {
 		return problem(Refused, "cannot cancel: %s", p.Message)
@@ -205,6 +216,6 @@ func (e *Engine) Resolve(ctx context.Context, id string, a Answer) error {
 	if err != nil {
 		return problem(BadRequest, "the value cannot be kept: %v", err)
 	}
-	_, err = e.post(id, message{Topic: mailbox.TopicEngine, Body: body})
+	_, err = e.post(ctx, id, message{Topic: mailbox.TopicEngine, Body: body})
 	return err
 }

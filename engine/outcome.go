@@ -28,7 +28,7 @@ func (w *work) recordAttempt(effect bool) error {
 		return err
 	}
 	l.tail.live = false
-	c := journal.Change{Records: recs, Again: w.intentRecorded || w.replaces, Essential: l.isSafe()}
+	c := journal.Change{Records: recs, Again: w.intentRecorded, Essential: l.isSafe()}
 	switch {
 	case effect:
 		// Without waiting for room: what was prepared would grow old meanwhile.
@@ -102,7 +102,7 @@ func (w *work) completeIntent(u journal.Urgency) error {
 		l.next = l.next.Next()
 		err = l.commit(w.alongside)
 	} else {
-		err = l.appendNext(journal.Change{Records: recs, Again: w.replaces, Essential: w.effect}, u)
+		err = l.appendNext(journal.Change{Records: recs, Essential: w.effect}, u)
 	}
 	if err == nil {
 		l.writer.Appended()

@@ -16,6 +16,7 @@ import (
 	"holdfast/engine/record"
 	"holdfast/engine/value"
 	"holdfast/journal"
+	"holdfast/journal/journaltest"
 )
 
 func enc(t *testing.T, v any) value.Raw {
@@ -207,12 +208,23 @@ func TestSeenIn(t *testing.T) {
 	m := message{Number: 1, Topic: "x", UUID: "u1"}
 	var w record.Writer
 	w.Received(&record.Received{Call: "recv", Topic: "x", Taken: []record.Taken{{Number: 2, UUID: "u2"}, {Number: 3}}})
-	run := journal.Run{Inbox: []journal.Message{{Number: 1, Data: m.Encode()}}, Records: []journal.Record{
-		{Kind: record.KindReceived, Data: w.Full()}, {Kind: record.KindDone, Data: []byte{0x81}}, {Kind: record.KindNote, Data: []byte{0xff}},
+	j := journaltest.Open(t)
+	e, err := New(Config{}, j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := journal.Change{Run: 1, Start: &journal.Header{Run: 1, ID: "a"}, Inbox: []journal.Message{{Number: 1, Data: m.Encode()}}, Records: []journal.Record{
+		{Seq: 0, Kind: record.KindReceived, Data: w.Full()}, {Seq: 1, Kind: record.KindDone, Data: []byte{0x81}},
+		{Seq: 1<<30 + 100, Kind: record.KindNote, Data: []byte{0xff}},
 	}}
-	run.Records = append(run.Records, r.commandNote(Fate{Message: 4}, message{Number: 4, UUID: "u4"})...)
-	if got := messagesSeen(&run); !reflect.DeepEqual(got, map[string]uint64{"u1": 1, "u2": 2, "u4": 4}) {
-		t.Errorf("got %v", got)
+	c.Records = append(c.Records, r.commandNote(Fate{Message: 4}, message{Number: 4, UUID: "u4"})...)
+	if err := j.Writer().Commit(c); err != nil {
+		t.Fatal(err)
+	}
+	for uuid, want := range map[string]uint64{"u1": 1, "u2": 2, "u4": 4, "u3": 0} {
+		if got, seen, err := e.messagesSeen(t.Context(), 1, uuid); got != want || seen != (want != 0) || err != nil {
+			t.Errorf("%s: got %d, %v, %v", uuid, got, seen, err)
+		}
 	}
 }
 

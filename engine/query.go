@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"holdfast/engine/isa88"
-	"holdfast/engine/record"
-	"holdfast/engine/value"
 	"holdfast/journal"
 )
 
@@ -35,24 +33,34 @@ func (r *Run) info() RunInfo {
 
 // Show returns one run. All that it says is on disk.
 func (e *Engine) Show(ctx context.Context, id string) (RunInfo, error) {
+	out, err := e.show(ctx, id)
+	for _, o := range e.Obligations() {
+		if err == nil && o.Run == id {
+			out.Obligations = append(out.Obligations, o)
+		}
+	}
+	return out, err
+}
+
+func (e *Engine) show(ctx context.Context, id string) (RunInfo, error) {
 	if r := e.live(id); r != nil {
 		out := r.info()
-		if err := e.journal.SyncRun(r.num); err != nil {
-			return out, nil // a journal that has failed is said in Health; the run is still to be seen
+		if err := e.journal.SyncRun(ctx, r.num); err != nil {
+			return out, ctx.Err() // a journal that has failed is said in Health; the run is still to be seen
 		}
 		return out, nil
 	}
-	run, err := e.load(id)
+	run, err := e.headOf(ctx, id)
 	if err != nil {
 		return RunInfo{}, err
 	}
-	if run.End == nil {
+	if run.Summary == nil {
 		if r := e.live(id); r != nil {
 			return r.info(), nil
 		}
 		return RunInfo{}, problem(Unavailable, "run %s is not up yet", id)
 	}
-	out, err := decodeSummary(run.End)
+	out, err := decodeSummary(run.Summary)
 	if err != nil {
 		return out, problem(Unavailable, "cannot read the summary of run %s: %v", id, err)
 	}
@@ -75,7 +83,10 @@ func (e *Engine) Runs(ctx context.Context, f Filter) ([]RunInfo, error) {
 			out = append(out, i)
 		}
 	}
-	_ = e.journal.Sync() // as in Show: a journal that has failed is said in Health
+	_ = e.journal.SyncContext(ctx) // as in Show: a journal that has failed is said in Health
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	ended := 0
 	take := func(r journal.EndedRun) bool {
 		h := r.Header
@@ -94,6 +105,9 @@ func (e *Engine) Runs(ctx context.Context, f Filter) ([]RunInfo, error) {
 	}
 	if f.Status == "" || f.Status.Ended() { // else none of the history is asked for
 		err := e.listEnded(ctx, f, take)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		if err != nil {
 			return nil, problem(Unavailable, "cannot list ended runs: %v", err)
 		}
@@ -117,51 +131,13 @@ func (f *Filter) matches(i RunInfo) bool {
 		(f.Partition == "" || f.Partition == i.Partition) && (f.Since.IsZero() || !i.CreatedAt.Before(f.Since))
 }
 
-// Log returns the items of a run's stream behind place after; "" is all streams.
-// rt.progress appends to the stream "log".
-func (e *Engine) Log(ctx context.Context, id, stream string, after uint32) ([]LogEntry, error) {
-	run, err := e.loadFrom(id, after) // an entry's Seq is its place and one
-	if err != nil {
-		return nil, err
-	}
-	out := []LogEntry{}
-	for i := range run.Records {
-		rec := &run.Records[i]
-		if rec.Kind != record.KindProgress && rec.Kind != record.KindStream {
-			continue
-		}
-		l, err := logEntry(rec)
-		if err != nil {
-			return nil, problem(Unavailable, "cannot read the log of run %s: %v", id, err)
-		}
-		if stream == "" || stream == l.Stream {
-			out = append(out, l)
-		}
-	}
-	return out, nil
-}
-
-// logEntry makes an item of a stream of its record.
-func logEntry(rec *journal.Record) (LogEntry, error) {
-	told, err := record.ReadTold(rec)
-	if err != nil {
-		return LogEntry{}, err
-	}
-	l := LogEntry{Seq: rec.Seq + 1, Stream: told.Key, Time: rec.Time, Value: told.Value}
-	if rec.Kind == record.KindProgress {
-		l.Stream = "log"
-		l.Value, err = value.Encode(value.NewMap("ts", rec.Time.Format("2006-01-02T15:04:05.000Z07:00"), "message", told.Key, "extra", told.Value))
-	}
-	return l, err
-}
-
 // Await returns when something about a run has changed since version, or when
 // it has ended. Version 0 returns at once.
 func (e *Engine) Await(ctx context.Context, id string, version uint64) (now uint64, ended bool, err error) {
 	r := e.live(id)
 	if r == nil {
-		run, err := e.load(id)
-		if err == nil && run.End == nil {
+		run, err := e.headOf(ctx, id)
+		if err == nil && run.Summary == nil {
 			err = problem(Unavailable, "run %s is not up yet", id)
 		}
 		return version, err == nil, err
@@ -210,15 +186,15 @@ type Health struct {
 	JournalError string  `json:"journal_error"` // it accepts nothing more
 	JournalRoom  string  `json:"journal_room"`  // why it has no room; what is essential is recorded, and no effect begins
 
+	Obligations []Obligation `json:"obligations"` // lines of safe states that are still to be written
+
 	Journal JournalInfo `json:"journal"`
 }
 
 // Health counts live runs and lists alarms.
 func (e *Engine) Health() Health {
-	e.alarmLosses()
-	h := Health{Alarms: e.journalAlarms(), JournalRoom: e.journalRoom()}
+	h := Health{Alarms: e.Alarms(), JournalRoom: e.journalRoom(), Obligations: e.Obligations()}
 	e.mu.Lock()
-	h.Alarms = append(append(append([]Alarm{}, h.Alarms...), e.notLoadedAlarms...), e.alarms...)
 	live := slices.Collect(maps.Values(e.runs))
 	e.mu.Unlock()
 	for _, r := range live {

@@ -102,7 +102,7 @@ func TestFind(t *testing.T) {
 		"line-": "line- is the beginning of several runs: line-1, line-10, line-2",
 		"x":     "no such run: x", "": `"" is not a run's id`, "a b": `"a b" is not a run's id`,
 	} {
-		got, err := b.e.Find(ref)
+		got, err := b.e.Find(t.Context(), ref)
 		if err != nil {
 			got = err.Error()
 		}
@@ -150,7 +150,8 @@ func TestRunsAndUnknown(t *testing.T) {
 	}
 }
 
-// Where a run has ended, RESET clears its alarms, and commands tell their fate still.
+// Where a run has ended, RESET leaves what is owed of its safe state, and commands
+// tell their fate still.
 func TestEndedRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, testEndedRun) // for the pauses between attempts at the safe state
@@ -176,7 +177,7 @@ func testEndedRun(t *testing.T) {
 	if f, err := b.e.Fate(t.Context(), rc); err != nil || !f.Taken || f.State != isa88.Idle {
 		t.Errorf("RESET is %+v, %v", f, err)
 	}
-	if got := b.result(id); got.State != isa88.Idle || got.Status != engine.Error || len(b.e.Health().Alarms) != 0 {
+	if got := b.result(id); got.State != isa88.Idle || got.Status != engine.Error || len(b.e.Health().Alarms) != 2 || len(got.Obligations) != 2 {
 		t.Errorf("run is %+v", got)
 	}
 	for _, c := range isa88.Commands() {

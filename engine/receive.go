@@ -234,6 +234,7 @@ func (l *lane) received(v *receive, msgs []message) (value.Raw, error) {
 	}
 	l.writer.Appended()
 	r := l.run
+	r.hear(v.topic, out.Fates)
 	r.update(func() {
 		r.drop(nums...)
 		for _, f := range fates {
@@ -257,6 +258,7 @@ func (l *lane) replayReceive(v *receive) (value.Raw, error) {
 		return nil, l.mismatch(rec, v.describe(), nil)
 	}
 	l.writer.ReplayedReceived(&recorded)
+	l.run.hear(v.topic, recorded.Fates)
 	l.advanceReplay(rec)
 	return slices.Clone(recorded.Result), nil
 }

@@ -20,21 +20,31 @@ type Recovered struct {
 	Held int // of these: held by an operator's word, or not to be replayed
 }
 
-// Recover reads all live runs from the journal. They go on when Run is called.
+// Recover finds all live runs in the journal. They go on when Run is called,
+// which reads what each did once more, at its turn: here no more of a record than
+// a page is in memory.
 func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
 	var out Recovered
 	programs, lost := map[string]Workflow{}, map[uint64]string{}
+	if err := e.loadAlarms(ctx); err != nil {
+		return out, fmt.Errorf("cannot recover alarms: %w", err)
+	}
 	for _, d := range slices.Backward(e.journal.Report().Damaged) {
 		lost[d.Run] = d.What // the first that is said of it
 	}
-	err := e.journal.Live(func(run journal.Run) error {
-		if err := ctx.Err(); err != nil {
-			return err
+	err := e.journal.LiveHeaders(ctx, 0, func(l journal.LiveRun) bool {
+		var r *Run
+		err := l.Err
+		if err == nil {
+			r, err = e.revive(ctx, l.Header, programs, lost[l.Header.Run])
 		}
-		if run.End != nil {
-			return nil
+		if ctx.Err() != nil {
+			return false
 		}
-		r := e.revive(run, programs, lost[run.Header.Run])
+		if err != nil { // it costs this run, not the start
+			e.alarmFor("unread", l.Header.ID, fmt.Sprintf("a live run does not go on, and its safe state is not written: %v", err))
+			return true
+		}
 		out.Runs++
 		if r.held || r.loss != "" || r.recordFault != nil {
 			out.Held++
@@ -47,9 +57,12 @@ func (e *Engine) Recover(ctx context.Context) (Recovered, error) {
 			e.dedup[r.head.dedup] = r.head.id
 		}
 		e.recovered = append(e.recovered, r)
-		return nil
+		return true
 	})
 	e.alarmLosses()
+	if err == nil {
+		err = e.loadObligations(ctx)
+	}
 	if err == nil {
 		err = e.journal.Ended(ctx, 0, func(r journal.EndedRun) bool {
 			e.mu.Lock()
@@ -71,24 +84,32 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// revive makes a live run of what the journal has of it. What cannot be read
-// is the run's own misfortune: it will be HELD. lost says what the journal has
-// lost of it; "": nothing.
-func (e *Engine) revive(run journal.Run, programs map[string]Workflow, lost string) *Run {
-	h, err := decodeHeader(run.Header)
-	r := e.newRun(run.Header.Run, h)
+// revive makes a live run of what the journal has of it. What cannot be read of
+// what it did is the run's own misfortune: it will be HELD. lost says what the
+// journal has lost of it; "": nothing. Without its notes or its mailbox it cannot
+// even be held, for what is put on record then would replace what is there.
+func (e *Engine) revive(ctx context.Context, head journal.Header, programs map[string]Workflow, lost string) (*Run, error) {
+	h, err := decodeHeader(head)
+	r := e.newRun(head.Run, h)
 	r.recovered, r.status, r.state, r.recordFault = true, Enqueued, isa88.Starting, err
 	if err == nil {
-		r.wf, r.recordFault = e.program(h, programs)
+		r.wf, r.recordFault = e.program(ctx, h, programs)
 	}
-	loadRecords(r, run.Records)
-	for _, jm := range run.Inbox {
+	if err := r.readRecord(ctx); err != nil {
+		r.cancel(context.Canceled)
+		return nil, err
+	}
+	if err := e.journal.Messages(ctx, r.num, 0, func(jm journal.Message) bool {
 		m, err := mailbox.Read(jm)
 		if err != nil {
 			r.recordFault = err
-			continue
+			return true
 		}
 		r.inbox.Put(m)
+		return true
+	}); err != nil {
+		r.cancel(context.Canceled)
+		return nil, err
 	}
 	if lost != "" {
 		r.lossUnrecorded = true
@@ -108,12 +129,12 @@ func (e *Engine) revive(run journal.Run, programs map[string]Workflow, lost stri
 		}
 	}
 	r.watchDeadline()
-	return r
+	return r, nil
 }
 
 // program finds what a run was started with: the registered workflow if its
 // source is the same, else the one that the journal has pinned.
-func (e *Engine) program(h header, cache map[string]Workflow) (Workflow, error) {
+func (e *Engine) program(ctx context.Context, h header, cache map[string]Workflow) (Workflow, error) {
 	e.mu.Lock()
 	wf, ok := e.workflows[h.workflow]
 	e.mu.Unlock()
@@ -130,7 +151,7 @@ func (e *Engine) program(h header, cache map[string]Workflow) (Workflow, error) 
 	if e.cfg.Loader == nil {
 		return wf, fmt.Errorf("workflow %s has changed, and there is nothing to load its old source with", h.workflow)
 	}
-	src, err := e.journal.Script(h.hash)
+	src, err := e.journal.Script(ctx, h.hash)
 	if err != nil {
 		return wf, fmt.Errorf("cannot read the source of workflow %s: %w", h.workflow, err)
 	}
@@ -140,35 +161,6 @@ func (e *Engine) program(h header, cache map[string]Workflow) (Workflow, error) 
 	}
 	cache[key] = wf
 	return wf, nil
-}
-
-// loadRecords sorts a run's records into what the program did, what the engine
-// noted, and what was written for its safe state.
-func loadRecords(r *Run, recs []journal.Record) {
-	for i := range recs {
-		rec := &recs[i]
-		switch at := record.PlaceOf(rec.Seq); at.Branch {
-		case record.Safe:
-			if r.safeRecords == nil {
-				r.safeRecords = map[uint32]*journal.Record{}
-			}
-			r.safeRecords[at.Seq] = rec // a Done sorts behind the Begun of its place, and replaces it
-			r.safeBase = at.Seq + 1
-		case record.Notes:
-			r.nextNote = at.Next()
-			r.restoreNote(rec)
-		default:
-			r.main.replay.Records = append(r.main.replay.Records, *rec)
-			r.restoreShown(rec)
-		}
-	}
-	if r.recordedCompletion != nil {
-		r.safeBase = r.recordedCompletion.safeAt
-	} else {
-		// It was written while the run could not be replayed. Should the run go
-		// on now, it has to be written anew at its end.
-		r.safeRecords = nil
-	}
 }
 
 // restoreNote takes up what the engine noted before.
@@ -194,12 +186,21 @@ func (r *Run) restoreNote(rec *journal.Record) {
 		r.recoveries++
 	case record.Lost:
 		r.loss = n.What
+	case record.SafeState:
+		r.safeNoted = &n
+	case record.Settled:
+		if r.safeNoted != nil {
+			settleLine(r.safeNoted.Lines, n)
+		}
+	case record.Asked:
+		r.asked = questionOf(n)
 	case record.Command:
 		r.restoreCommand(n)
 	case record.Stale:
 		r.inbox.Note(n.Message, "")
 	case record.Resolved:
 		r.inbox.Note(n.Message, "")
+		r.asked = nil
 		if n.Decision == "retry" {
 			r.loss = "" // if there was a loss, an operator has said to go on
 		}

@@ -10,6 +10,7 @@ type cursor struct {
 	record.Reader
 	pos  int
 	used uint32 // how many calls the record at pos has answered
+	room func() // gives back the memory that the records take; nil: they take none
 }
 
 // active reports whether the record still has an answer.
@@ -27,8 +28,16 @@ func (c *cursor) take() {
 	c.used = 0
 	c.pos++
 	if c.pos == len(c.Records) {
-		*c = cursor{}
+		c.drop()
 	}
+}
+
+// drop forgets the record: nothing more is answered from it.
+func (c *cursor) drop() {
+	if c.room != nil {
+		c.room()
+	}
+	*c = cursor{}
 }
 
 // advanceReplay moves the cursor and the next place on.

@@ -31,37 +31,47 @@ type Run struct {
 	safeRecords        map[uint32]*journal.Record // what the record has of the safe state that is due, by place
 	safeBase           uint32                     // where on its branch that begins
 	recovered          bool                       // brought back by Recover
+	recorded           int64                      // bytes of the record that is to be replayed; fetch reads it
 	safeWritten        bool
-	recordedCompletion *completion // found in the record: the program has ended before
-	loss               string      // what the journal has lost of the record
-	lossUnrecorded     bool        // loss is not on record yet
-	recordFault        error       // the record cannot be replayed
-	holdsDelivery      bool        // this goroutine holds delivery
+	safeNoted          *record.SafeState // found in the record: what became of it while the run could not be replayed
+	unmet              []*obligation     // lines of it that could not be written
+	mainEnd            uint32            // first free place of the program's branch in the record, as it was found
+	renewed            bool              // what was owed of it before is owed no more, but what unmet says
+	tookStop           bool              // the program has taken a STOP
+	asked              *question         // found in the record: a question that was put before the restart
+	recordedCompletion *completion       // found in the record: the program has ended before
+	loss               string            // what the journal has lost of the record
+	lossUnrecorded     bool              // loss is not on record yet
+	recordFault        error             // the record cannot be replayed
+	holdsDelivery      bool              // this goroutine holds delivery
 
 	delivery sync.Mutex // one delivery at a time, held until it is on disk; taken before mu
 
-	mu          sync.Mutex // guards what follows; never held during I/O
-	status      Status
-	state       isa88.State
-	currentStep string // at work now
-	startedAt   time.Time
-	result      value.Raw
-	err         *RunError
-	doubt       *Doubt
-	held        bool // by the engine, at a boundary
-	noRoom      bool // it waits for room in the journal
-	broken      bool // its record cannot be replayed
-	events      map[string]value.Raw
-	safeResults []SafeResult
-	inbox       mailbox.Box
-	fates       map[uint64]Fate
-	nextNote    record.Place
-	recoveries  int
-	version     uint64
-	changed     chan struct{} // closed at the next change; nil while nobody waits
-	wake        chan struct{} // one slot: a message has come
-	done        chan struct{} // closed when the run has ended
-	ended       bool
+	mu           sync.Mutex // guards what follows; never held during I/O
+	status       Status
+	state        isa88.State
+	currentStep  string // at work now
+	startedAt    time.Time
+	result       value.Raw
+	err          *RunError
+	doubt        *Doubt
+	held         bool                  // by the engine, at a boundary
+	ifDone       func(value.Raw) error // whether the step in doubt can take a result from the operator; nil: any
+	caughtUp     bool                  // its replay is over, and what an interruption has left is decided
+	noRoom       bool                  // it waits for room in the journal
+	unreplayable bool                  // its record cannot be replayed
+	safeRests    bool                  // its safe state was dealt with although it has not ended: what of it is owed may be tried again
+	events       map[string]value.Raw
+	safeResults  []SafeResult
+	inbox        mailbox.Box
+	fates        map[uint64]Fate
+	nextNote     record.Place
+	recoveries   int
+	version      uint64
+	changed      chan struct{} // closed at the next change; nil while nobody waits
+	wake         chan struct{} // one slot: a message has come
+	done         chan struct{} // closed when the run has ended
+	ended        bool
 }
 
 // completion is how a run's program has ended.

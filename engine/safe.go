@@ -2,7 +2,7 @@ package engine
 
 import (
 	"errors"
-	"fmt"
+	"slices"
 	"time"
 
 	"holdfast/engine/record"
@@ -17,21 +17,82 @@ const (
 	safeInterval = time.Second
 )
 
+// safeWhileBroken writes the safe state of a run whose record cannot be replayed,
+// once: what the next start finds noted is not written again behind the back of
+// whoever has the plant since. What could not be written is owed.
+func (r *Run) safeWhileBroken() error {
+	end := max(r.mainEnd, r.main.next.Seq) // if it is another at the next start, the run has gone on since
+	if n := r.safeNoted; n != nil && n.End == end {
+		r.safeWritten = true
+		r.update(func() { r.safeResults, r.safeRests = safeResultsOf(n.Lines), true })
+		return nil
+	}
+	if err := r.writeSafe(); err != nil || len(r.head.safeState) == 0 {
+		return err
+	}
+	note := record.SafeState{End: end}
+	for _, s := range r.safeResults {
+		note.Lines = append(note.Lines, record.SafeLine(s))
+	}
+	past := r.eng.ofRun(r.head.id) // of a time before it went on
+	c := journal.Change{Records: r.note(note), State: entriesOf(past, r.unmet), Essential: true}
+	if err := r.main.commit(c); err != nil {
+		return err
+	}
+	r.eng.forgo(past...)
+	r.eng.enlist(r.unmet...)
+	r.update(func() { r.safeRests = true })
+	r.eng.owe(r.unmet)
+	r.unmet = nil
+	return nil
+}
+
+func safeResultsOf(lines []record.SafeLine) []SafeResult {
+	out := make([]SafeResult, 0, len(lines))
+	for _, l := range lines {
+		out = append(out, SafeResult(l))
+	}
+	return out
+}
+
+// settleLine notes in the lines of a safe state what became of the one of a tag.
+func settleLine(lines []record.SafeLine, n record.Settled) {
+	for i := range lines {
+		if l := &lines[i]; l.Tag == n.Tag && !l.OK {
+			l.OK, l.Detail = n.OK, n.Detail
+		}
+	}
+}
+
+// entriesOf removes obligations that are past from the journal's table, and puts
+// others into it.
+func entriesOf(past, put []*obligation) (out []journal.Entry) {
+	for _, o := range past {
+		if !slices.ContainsFunc(put, func(p *obligation) bool { return p.ID == o.ID }) {
+			out = append(out, journal.Entry{Table: obligationTable, Key: o.ID})
+		}
+	}
+	for _, o := range put {
+		out = append(out, o.entry())
+	}
+	return out
+}
+
 // writeSafe writes the safe state, line by line, each recorded as a step on
 // a lane of its own, which no cancel ends. A line that fails does not keep the
-// others from being written: it is said in the run's record, and raises an
-// alarm. The error is fatal (shutdown, journal): the rest is written at the next
-// start.
+// others from being written: it is owed from then on. The error is fatal
+// (shutdown, journal): the rest is written at the next start.
 func (r *Run) writeSafe() error {
 	if r.safeWritten || len(r.head.safeState) == 0 {
 		return nil
 	}
 	l := &lane{run: r, ctx: r.eng.base, next: record.Place{Branch: record.Safe, Seq: r.safeBase}}
 	var results []SafeResult
+	r.unmet = nil
 	for i, line := range r.head.safeState {
 		l.next.Seq = r.safeBase + uint32(i)
 		res := SafeResult{Tag: line.Tag, Value: line.Value}
-		out, err := l.writeSafeLine(line)
+		out, err := l.claimSafeLine(line)
 		var se *StepError
 		switch {
 		case err != nil && !errors.As(err, &se):
@@ -42,7 +103,7 @@ func (r *Run) writeSafe() error {
 			res.OK, res.Detail = confirmation(out)
 		}
 		if !res.OK {
-			r.eng.alarm(r.head.id, fmt.Sprintf("safe state of %s not reached: %s", line.Tag, res.Detail))
+			r.unmet = append(r.unmet, r.unwritten(line, res, se))
 		}
 		results = append(results, res)
 	}
@@ -52,6 +113,25 @@ func (r *Run) writeSafe() error {
 	r.safeWritten = true
 	r.update(func() { r.safeResults = results })
 	return nil
+}
+
+// claimSafeLine writes one line, so that nothing that another run owes to the
+// tag is written behind it.
+func (l *lane) claimSafeLine(line SafeWrite) (value.Raw, error) {
+	r := l.run
+	settle, err := r.eng.claim(line.Tag, "the safe state of run "+r.head.id, r.head.id)
+	if err != nil {
+		return nil, Errorf("Unavailable", "%v", err)
+	}
+	out, err := l.writeSafeLine(line)
+	var se *StepError
+	switch {
+	case err == nil:
+		settle(true)
+	case errors.As(err, &se):
+		settle(se.Unknown || se.Type == typeInDoubt)
+	} // else the engine stops: whether it was written is not known, and the claim stays on record
+	return out, err
 }
 
 func (l *lane) writeSafeLine(line SafeWrite) (value.Raw, error) {
@@ -74,15 +154,13 @@ func (l *lane) writeSafeLine(line SafeWrite) (value.Raw, error) {
 	if rec.Kind == record.KindDone {
 		done, err := rd.Done(rec)
 		if err != nil {
-			w.replaces = true
-			return l.perform(w) // rather written twice than not at all
+			return nil, Errorf(typeInDoubt, "whether it was written cannot be read: %v", err)
 		}
 		return recordedOutcome(&done)
 	}
 	intent, err := rd.Begun(rec)
 	if err != nil {
-		w.replaces = true
-		return l.perform(w)
+		return nil, Errorf(typeInDoubt, "whether it was written cannot be read: %v", err)
 	}
 	w.began, w.intentRecorded = rec.Time, true
 	return w.safeInterrupted(&intent)
@@ -93,7 +171,7 @@ func (l *lane) writeSafeLine(line SafeWrite) (value.Raw, error) {
 func (w *work) safeInterrupted(begun *record.Begun) (value.Raw, error) {
 	prepared, err := value.Decode(begun.Prepared)
 	if err != nil {
-		return w.lane.perform(w)
+		return nil, Errorf(typeInDoubt, "whether it was written cannot be read: %v", err)
 	}
 	w.prepared, w.attempt = prepared, begun.Attempt
 	if err := w.bind(); err != nil {
@@ -115,7 +193,7 @@ func (w *work) safeInterrupted(begun *record.Begun) (value.Raw, error) {
 	case Failed:
 		return w.recordOutcome(nil, w.failure(found.Err), true, journal.Soon)
 	}
-	return w.recordOutcome(nil, &StepError{Type: "InDoubt", Message: found.Doubt.Why, Step: w.call.Name, Attempts: w.attempt}, true, journal.Soon)
+	return w.recordOutcome(nil, &StepError{Type: typeInDoubt, Message: found.Doubt.Why, Step: w.call.Name, Attempts: w.attempt}, true, journal.Soon)
 }
 
 // bindSafeWrite binds a line to the parameters of the step that writes it.

@@ -1,36 +1,47 @@
 package engine
 
 import (
+	"context"
+
 	"holdfast/engine/mailbox"
 	"holdfast/engine/record"
 	"holdfast/journal"
 )
 
-// messagesSeen returns the UUIDs of the messages that an ended run has had,
-// with their numbers. What cannot be read was not seen.
-func messagesSeen(run *journal.Run) map[string]uint64 {
-	var box mailbox.Box
-	for _, jm := range run.Inbox {
-		if m, err := mailbox.Read(jm); err == nil {
-			box.Note(m.Number, m.UUID)
+// messagesSeen returns the number of the message with a UUID that an ended run
+// has had. What cannot be read was not seen.
+func (e *Engine) messagesSeen(ctx context.Context, run uint64, uuid string) (num uint64, seen bool, err error) {
+	note := func(n uint64, id string) {
+		if id == uuid {
+			num, seen = n, true
 		}
 	}
-	for i := range run.Records {
-		switch rec := &run.Records[i]; rec.Kind {
+	err = e.journal.Messages(ctx, run, 0, func(jm journal.Message) bool {
+		if m, err := mailbox.Read(jm); err == nil {
+			note(m.Number, m.UUID)
+		}
+		return !seen
+	})
+	if err != nil || seen {
+		return num, seen, err
+	}
+	err = e.journal.Records(ctx, run, 0, func(rec journal.Record) bool {
+		switch rec.Kind {
 		case record.KindReceived:
-			_, taken, _ := record.MessagesOf(rec)
+			_, taken, _ := record.MessagesOf(&rec)
 			for _, m := range taken {
-				box.Note(m.Number, m.UUID)
+				note(m.Number, m.UUID)
 			}
 		case record.KindNote:
-			if n, err := record.ReadNote(rec); err == nil {
+			if n, err := record.ReadNote(&rec); err == nil {
 				if c, ok := n.(record.Command); ok {
-					box.Note(c.Message, c.UUID)
+					note(c.Message, c.UUID)
 				}
 			}
 		}
-	}
-	return box.SeenAll()
+		return !seen
+	})
+	return num, seen, err
 }
 
 // fatesIn returns the fates of commands that a record tells of.

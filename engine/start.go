@@ -39,7 +39,7 @@ func (e *Engine) Start(ctx context.Context, q StartRequest) (Started, error) {
 	}
 	defer e.release(h.id, h.dedup)
 	if h.id == q.ID {
-		if old, err := e.ended(&h); old != "" || err != nil {
+		if old, err := e.ended(ctx, &h); old != "" || err != nil {
 			return Started{ID: old, Deduplicated: old != ""}, err
 		}
 	}
@@ -202,15 +202,18 @@ func sameWorkflow(h *header, other string) error {
 }
 
 // ended looks among the runs that have ended for one of h's id.
-func (e *Engine) ended(h *header) (existing string, err error) {
-	refs, err := e.journal.Find(h.id, 1)
+func (e *Engine) ended(ctx context.Context, h *header) (existing string, err error) {
+	refs, err := e.journal.Find(ctx, h.id, 1)
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
 	if err != nil {
 		return "", problem(Unavailable, "cannot start %s: %v", h.workflow, err)
 	}
 	if len(refs) == 0 || refs[0].ID != h.id {
 		return "", nil
 	}
-	old, err := e.journal.Load(refs[0].Run)
+	old, err := e.journal.Head(ctx, refs[0].Run)
 	if err != nil {
 		return "", problem(Unavailable, "cannot start %s: %v", h.workflow, err)
 	}

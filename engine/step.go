@@ -85,6 +85,8 @@ type Doubt struct {
 	Before value.Raw `json:"before"` // what was there before it
 	Now    value.Raw `json:"now"`    // what is there now, null where unreadable
 	Why    string    `json:"why"`    // one sentence
+
+	place uint32 // of the step in the record
 }
 
 // Args are a step's arguments and its key.
@@ -125,6 +127,7 @@ type Call struct {
 	Body    func(ctx context.Context) (any, error)
 	Args    value.Raw // an encoded *value.Map: parameter → value, in the order of the parameters, all of them
 	Options StepOptions
+	Caught  bool          // the program catches a failure: an unknown outcome is one, and no question to the operator
 	Where   func() string // "file.star:12" of the call, asked for only when there is something to say; may be nil
 }
 
@@ -138,6 +141,11 @@ type StepError struct {
 	// Unknown says that the step may have had its effect: it is never
 	// attempted again before its Recoverer has been asked.
 	Unknown bool `json:"-"`
+
+	// Doubt, of an Unknown failure, is what an operator is to be asked where the
+	// program does not catch it (Call.Caught) and no evidence tells. nil: nothing,
+	// the step has failed.
+	Doubt *Doubt `json:"-"`
 
 	// Bug says that the program itself is at fault (a wrong type, a missing
 	// key, a bound overrun): attempt() does not catch it.

@@ -2,31 +2,69 @@ package engine
 
 import (
 	"context"
-	"slices"
+	"fmt"
 
 	"holdfast/engine/record"
 	"holdfast/engine/value"
 	"holdfast/journal"
 )
 
-// Steps lists a run's recorded steps in order, its safe state last.
-func (e *Engine) Steps(ctx context.Context, id string) ([]StepInfo, error) {
-	run, err := e.load(id)
+// EachStep calls yield with a run's recorded steps from a place on, in order, its
+// safe state last, until it returns false or ctx is done. The record is read by
+// pages: no more of it than that is in memory.
+func (e *Engine) EachStep(ctx context.Context, id string, from uint32, yield func(StepInfo) bool) error {
+	num, err := e.number(ctx, id)
 	if err != nil {
+		return err
+	}
+	var (
+		bad     error
+		list    []StepInfo // the newest, which may go on, and the one before
+		more    = true
+		rd      record.Reader
+		earlier = earlierRecords{journal: e.journal, run: num}
+	)
+	give := func(s StepInfo) {
+		// A long receive leaves a beginning, and its end is no step.
+		if s.Name != "rt.recv" && s.Name != "rt.recvCommand" {
+			more = yield(s)
+		}
+	}
+	err = e.journal.Records(ctx, num, from, func(rec journal.Record) bool {
+		earlier.met(&rec)
+		if rec.Kind != record.KindBegun && rec.Kind != record.KindDone {
+			return true
+		}
+		if rd.Records, bad = earlier.of(ctx, &rec); bad != nil {
+			return false
+		}
+		if list, bad = addStep(list, &rd, &rec); bad != nil {
+			return false
+		}
+		if len(list) > 1 {
+			give(list[0])
+			list = append(list[:0], list[1])
+		}
+		return more
+	})
+	switch {
+	case err != nil || ctx.Err() != nil:
+		return unread(ctx, id, err)
+	case bad != nil:
+		return problem(Unavailable, "cannot read the steps of run %s: %v", id, bad)
+	case more && len(list) > 0:
+		give(list[0])
+	}
+	return nil
+}
+
+// Steps is EachStep into a list: for runs that are known to be short.
+func (e *Engine) Steps(ctx context.Context, id string) ([]StepInfo, error) {
+	out := []StepInfo{}
+	if err := e.EachStep(ctx, id, 0, func(s StepInfo) bool { out = append(out, s); return true }); err != nil {
 		return nil, err
 	}
-	out, rd := []StepInfo{}, record.Reader{Records: run.Records}
-	for i := range run.Records {
-		rec := &run.Records[i]
-		if rec.Kind != record.KindBegun && rec.Kind != record.KindDone {
-			continue
-		}
-		if out, err = addStep(out, &rd, rec); err != nil {
-			return nil, problem(Unavailable, "cannot read the steps of run %s: %v", id, err)
-		}
-	}
-	// A long receive leaves a beginning, and its end is no step.
-	return slices.DeleteFunc(out, func(s StepInfo) bool { return s.Name == "rt.recv" || s.Name == "rt.recvCommand" }), nil
+	return out, nil
 }
 
 // addStep adds the step of a Begun, or completes it by its Done.
@@ -46,6 +84,8 @@ func addStep(list []StepInfo, rd *record.Reader, rec *journal.Record) ([]StepInf
 	}
 	if last := len(list) - 1; last >= 0 && list[last].Seq == rec.Seq {
 		s, list = list[last], list[:last]
+	} else if done.Name == "" {
+		return nil, fmt.Errorf("place %d has the outcome of a step, and not its beginning", rec.Seq)
 	} else {
 		s.Name, s.Args, s.StartedAt = done.Name, shownArgs(done.Args), rec.Time.Add(-done.Took)
 	}

@@ -64,7 +64,7 @@ func (j *Journal) backup(ctx context.Context, w io.Writer) (BackupInfo, error) {
 	if err := j.Err(); errors.Is(err, ErrClosed) {
 		return BackupInfo{}, err
 	}
-	if err := j.settle(); err != nil {
+	if err := j.settle(ctx); err != nil {
 		return BackupInfo{}, err
 	}
 	b := newBackupWriter(w)

@@ -108,7 +108,7 @@ func TestBackupRoundTrip(t *testing.T) {
 			if next := back.NextRun(); next <= 4+runSkip {
 				t.Errorf("next run is %d", next)
 			}
-			if src, err := back.Script("hash"); err != nil || string(src) != "source" {
+			if src, err := back.Script(t.Context(), "hash"); err != nil || string(src) != "source" {
 				t.Errorf("script %q, %v", src, err)
 			}
 			var got string
@@ -245,7 +245,7 @@ func TestRunEndsDuringBackup(t *testing.T) {
 	if got := load(t, back, 1); string(got.End) != "end" || len(got.Records) != 1 {
 		t.Errorf("run 1 is %+v", got)
 	}
-	if refs, err := back.Find("ends", 0); err != nil || len(refs) != 1 || !refs[0].Ended {
+	if refs, err := back.Find(t.Context(), "ends", 0); err != nil || len(refs) != 1 || !refs[0].Ended {
 		t.Errorf("found %+v, %v", refs, err)
 	}
 	noted(t, back)

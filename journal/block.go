@@ -199,8 +199,10 @@ func (w *body) end(b []byte) []byte {
 	return b
 }
 
-// readBody fills in the records from place first on and the mailbox of run, from size bytes.
-func readBody(from io.Reader, size uint64, first uint32, run *Run) error {
+// readBody calls record with the records from place first on, and message with
+// the mailbox, that size bytes hold, until one of them returns an error, which is
+// returned. A nil one is not called.
+func readBody(from io.Reader, size uint64, first uint32, record func(Record) error, message func(Message) error) error {
 	limited := &io.LimitedReader{R: from, N: int64(size)}
 	r := bufio.NewReader(limited)
 	field := func(keep bool) ([]byte, error) {
@@ -236,11 +238,12 @@ func readBody(from io.Reader, size uint64, first uint32, run *Run) error {
 		if seq += step - 1; err != nil || seq > 1<<32-1 {
 			return errDamaged
 		}
-		payload, err := field(seq >= uint64(first))
+		wanted := record != nil && seq >= uint64(first)
+		payload, err := field(wanted)
 		if err != nil {
 			return errDamaged
 		}
-		if seq < uint64(first) {
+		if !wanted {
 			continue
 		}
 		d := decoder{b: payload}
@@ -251,7 +254,9 @@ func readBody(from io.Reader, size uint64, first uint32, run *Run) error {
 		if d.bad {
 			return errDamaged
 		}
-		run.Records = append(run.Records, rec)
+		if err := record(rec); err != nil {
+			return err
+		}
 	}
 	for {
 		number, err := binary.ReadUvarint(r)
@@ -261,9 +266,12 @@ func readBody(from io.Reader, size uint64, first uint32, run *Run) error {
 		if err != nil {
 			return errDamaged
 		}
-		payload, err := field(true)
+		payload, err := field(message != nil)
 		if err != nil {
 			return errDamaged
+		}
+		if message == nil {
+			continue
 		}
 		d := decoder{b: payload}
 		m := Message{Number: number, Time: d.time()}
@@ -273,7 +281,9 @@ func readBody(from io.Reader, size uint64, first uint32, run *Run) error {
 		if d.bad {
 			return errDamaged
 		}
-		run.Inbox = append(run.Inbox, m)
+		if err := message(m); err != nil {
+			return err
+		}
 	}
 }
 

@@ -85,7 +85,7 @@ func FuzzBlock(f *testing.F) {
 			}
 		}
 		var run Run
-		if err := readBody(bytes.NewReader(body), size, 0, &run); err != nil {
+		if err := readWhole(bytes.NewReader(body), size, &run); err != nil {
 			if !errors.Is(err, errDamaged) {
 				t.Errorf("got %v", err)
 			}
@@ -102,7 +102,7 @@ func FuzzBlock(f *testing.F) {
 		}
 		w.b = w.body.end(w.b)
 		var again Run
-		if err := readBody(bytes.NewReader(w.b), uint64(len(w.b)), 0, &again); err != nil || !equalRuns(&run, &again) {
+		if err := readWhole(bytes.NewReader(w.b), uint64(len(w.b)), &again); err != nil || !equalRuns(&run, &again) {
 			t.Errorf("got %+v, %v, want %+v", again, err, run)
 		}
 	})
@@ -201,10 +201,10 @@ func TestFindWithDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := j.Find("a", 0); err != nil || len(got) != 2 || got[0].ID != "ab" || got[1].ID != "abd" {
+	if got, err := j.Find(t.Context(), "a", 0); err != nil || len(got) != 2 || got[0].ID != "ab" || got[1].ID != "abd" {
 		t.Errorf("got %v, %v", got, err)
 	}
-	if got, err := j.Find("abc", 1); err == nil {
+	if got, err := j.Find(t.Context(), "abc", 1); err == nil {
 		t.Errorf("got %v for an id that cannot be read", got)
 	}
 }

@@ -74,7 +74,7 @@ func (k *historyCheck) batch(hd *heads) {
 			k.c.say("ended run %d: %v", r.run, err)
 		}
 		if !lost && r.body > 0 {
-			lost = readBody(plain, r.body-1, 0, new(Run)) != nil
+			lost = readBody(plain, r.body-1, 0, func(Record) error { return nil }, func(Message) error { return nil }) != nil
 		}
 		if lost || r.body == 0 {
 			h, _ := decodeHeader(r.run, r.header)

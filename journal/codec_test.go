@@ -20,7 +20,7 @@ func decodeAny(key, value []byte) (any, error) {
 		return decodeHeads(run, payload)
 	case !ok && len(key) == 13 && key[0] == tableBodies:
 		var r Run
-		err := readBody(bytes.NewReader(payload), uint64(len(payload)), 0, &r)
+		err := readWhole(bytes.NewReader(payload), uint64(len(payload)), &r)
 		return r, err
 	case !ok && len(key) == 9 && key[0] == tableEnded:
 		_, summary, err := decodeEndedEntry(payload)
@@ -90,7 +90,7 @@ func FuzzCodec(f *testing.F) {
 		}
 		plain := f.body.end(f.plain)
 		back := Run{Header: want.Header, End: want.End}
-		if err := readBody(bytes.NewReader(plain), uint64(len(plain)), 0, &back); err != nil || !reflect.DeepEqual(back, want) {
+		if err := readWhole(bytes.NewReader(plain), uint64(len(plain)), &back); err != nil || !reflect.DeepEqual(back, want) {
 			t.Fatalf("unpacked: %v\ngot  %+v\nwant %+v", err, back, want)
 		}
 		p, err := newPacker()

@@ -130,7 +130,7 @@ func same(t *testing.T, j *Journal, want map[uint64]Run) {
 		}
 		return true
 	}))
-	refs, ferr := j.Find("", 0)
+	refs, ferr := j.Find(t.Context(), "", 0)
 	if err = errors.Join(err, ferr); err != nil {
 		t.Error(err)
 	}

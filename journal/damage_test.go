@@ -392,7 +392,7 @@ func (sp *specimen) try(t *testing.T, dir, file string, damaged []byte, large bo
 	}); err != nil {
 		t.Errorf("walking live runs: %v", err)
 	}
-	if _, err := j.Find("", 0); err != nil {
+	if _, err := j.Find(t.Context(), "", 0); err != nil {
 		t.Error(err)
 	}
 	run := j.NextRun()

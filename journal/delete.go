@@ -16,16 +16,16 @@ const deleteAtOnce = 256
 // many are gone; they stay so. Of a run that has not ended it returns an error,
 // and removes nothing.
 func (j *Journal) Delete(ctx context.Context, runs ...uint64) (n int, err error) {
-	if err := j.settle(); err != nil {
+	if err := j.settle(ctx); err != nil {
 		return 0, err
 	}
 	runs = slices.Clone(runs)
 	slices.Sort(runs)
 	runs = slices.Compact(runs)
 	for _, run := range runs {
-		h, err := j.readLive(run, ^uint32(0))
+		h, err := j.liveHead(run)
 		if err != nil {
-			return 0, err
+			return 0, fmt.Errorf("cannot read run %d: %w", run, err)
 		}
 		if h.header && h.run.End == nil {
 			return 0, fmt.Errorf("cannot delete run %d (%s): it has not ended", run, h.run.Header.ID)

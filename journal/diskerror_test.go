@@ -303,7 +303,7 @@ func TestLongChangesOnFullDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.holds(j, false)
-		if _, err := j.Script("hash"); err != nil {
+		if _, err := j.Script(t.Context(), "hash"); err != nil {
 			t.Error(err)
 		}
 		if err := j.Close(); err != nil {

@@ -12,8 +12,14 @@
 // it, is on disk; Append returns at once, and its Change rides along with the
 // next commit, at the latest after the time that its Urgency names. After a
 // failed commit nothing more is accepted (Err says why): whether that commit is
-// durable is not known until the file is opened again. Reads see everything that
-// was appended before them.
+// durable is not known until the file is opened again. Lists and searches make
+// durable what was appended before them, and see it.
+//
+// A run can be longer than memory: Records and Messages read it by pages, from
+// any place on, LiveHeaders and Head without its record. They see what is on
+// disk; SyncContext comes before where more is wanted. No read outlasts its
+// context by more than a page, and an entry that cannot be read costs its run,
+// not a list.
 //
 // A commit is one frame of a log (package wal) and one sync. The log lies in
 // front of journal.db, behind the store's three methods: what is in it is carried

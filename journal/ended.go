@@ -52,7 +52,7 @@ type lister struct {
 }
 
 func (j *Journal) list(ctx context.Context, term []byte, before uint64, yield func(EndedRun) bool) error {
-	if err := j.settle(); err != nil {
+	if err := j.settle(ctx); err != nil {
 		return err
 	}
 	l := lister{j: j, term: term, heads: make(map[uint64]*heads)}
@@ -60,7 +60,10 @@ func (j *Journal) list(ctx context.Context, term []byte, before uint64, yield fu
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		page, next, err := l.page(before)
+		page, next, err := l.page(ctx, before)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
 			return fmt.Errorf("cannot list ended runs: %w", err)
 		}
@@ -78,10 +81,10 @@ func (j *Journal) list(ctx context.Context, term []byte, before uint64, yield fu
 
 // page reads runs below before, and returns below which number to go on; 0:
 // there are no more.
-func (l *lister) page(before uint64) (page []EndedRun, next uint64, err error) {
+func (l *lister) page(ctx context.Context, before uint64) (page []EndedRun, next uint64, err error) {
 	// Those that still lie in the live file first: who leaves it meanwhile is
 	// then found in the history.
-	fresh, low, err := l.fresh(before)
+	fresh, low, err := l.fresh(ctx, before)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -128,7 +131,7 @@ type freshRun struct {
 
 // fresh reads ended runs below before that still lie in the live file, a page
 // of them; low: those below were not looked at.
-func (l *lister) fresh(before uint64) (runs map[uint64]*freshRun, low uint64, err error) {
+func (l *lister) fresh(ctx context.Context, before uint64) (runs map[uint64]*freshRun, low uint64, err error) {
 	waiting := l.j.mover.ended.all()
 	if before != 0 {
 		waiting = slices.DeleteFunc(waiting, func(run uint64) bool { return run >= before })
@@ -137,6 +140,9 @@ func (l *lister) fresh(before uint64) (runs map[uint64]*freshRun, low uint64, er
 	runs = make(map[uint64]*freshRun)
 	listed := 0
 	for _, run := range slices.Backward(waiting) {
+		if err := ctx.Err(); err != nil {
+			return nil, 0, err
+		}
 		w, err := l.waiting(run)
 		if err != nil {
 			return nil, 0, err

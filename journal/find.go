@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,8 +19,8 @@ type Ref struct {
 // sorted by id. A run whose id is exactly prefix comes alone. limit 0: no
 // limit. An entry that cannot be read is passed over, unless nothing else is
 // found, or it is the one that is exactly asked for: then Find fails.
-func (j *Journal) Find(prefix string, limit int) ([]Ref, error) {
-	if err := j.settle(); err != nil {
+func (j *Journal) Find(ctx context.Context, prefix string, limit int) ([]Ref, error) {
+	if err := j.settle(ctx); err != nil {
 		return nil, err
 	}
 	found := make(map[string]Ref)

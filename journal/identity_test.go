@@ -143,7 +143,7 @@ func TestOlderFiles(t *testing.T) {
 				case round == 1 && strings.HasPrefix(all, "lost: "):
 					t.Errorf("said again: %q", all)
 				}
-				refs, err := j.Find("", 0)
+				refs, err := j.Find(t.Context(), "", 0)
 				if err != nil {
 					t.Error(err)
 				}

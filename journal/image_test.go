@@ -47,7 +47,7 @@ func (m ideal) holds(t testing.TB, j *Journal, or ideal) {
 			t.Errorf("run %d: %v; got %.200v, want %.200v or %.200v", run, err, got, m[run], or[run])
 		}
 		id := fmt.Sprintf("run-%06d", run)
-		refs, ferr := j.Find(id, 0)
+		refs, ferr := j.Find(t.Context(), id, 0)
 		if ferr != nil || (len(refs) == 1) != (err == nil) || len(refs) == 1 && (refs[0].Run != run || refs[0].Ended != (got.End != nil)) {
 			t.Errorf("run %d, loaded with %v, is found as %v, %v", run, err, refs, ferr)
 		}

@@ -222,7 +222,7 @@ func TestFind(t *testing.T) {
 		{"c", 0, []Ref{}},
 		{"", 1, []Ref{{"ab", 1, false}}},
 	} {
-		got, err := j.Find(c.prefix, c.limit)
+		got, err := j.Find(t.Context(), c.prefix, c.limit)
 		if err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("Find(%q, %d) = %v, %v; want %v", c.prefix, c.limit, got, err, c.want)
 		}
@@ -294,10 +294,10 @@ func TestScripts(t *testing.T) {
 	c.Start.Script = "hash"
 	commit(t, j, c)
 	for range 2 {
-		if got, err := j.Script("hash"); err != nil || string(got) != "print(1)" {
+		if got, err := j.Script(t.Context(), "hash"); err != nil || string(got) != "print(1)" {
 			t.Errorf("got %q, %v", got, err)
 		}
-		if _, err := j.Script("other"); !errors.Is(err, ErrNotFound) {
+		if _, err := j.Script(t.Context(), "other"); !errors.Is(err, ErrNotFound) {
 			t.Errorf("got %v, want ErrNotFound", err)
 		}
 		j = reopen(t, j, Options{})

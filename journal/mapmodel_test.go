@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -134,7 +135,7 @@ func (a *annals) look(j *Journal, rng *rand.Rand) error {
 		if err != nil || !reflect.DeepEqual(got, r) {
 			return errors.Join(err, errors.New("from "+strconv.Itoa(int(first))+": "+short(got)+", want "+short(r)))
 		}
-		refs, err := j.Find(want.Header.ID, 1)
+		refs, err := j.Find(context.Background(), want.Header.ID, 1)
 		if err != nil || len(refs) != 1 || refs[0].Run != run || refs[0].Ended != (want.End != nil) {
 			return errors.Join(err, errors.New("not found by its id: "+want.Header.ID))
 		}

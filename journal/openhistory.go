@@ -56,6 +56,7 @@ type historyTests struct {
 	keepEvery time.Duration           // else a minute
 	large     int64                   // from how many bytes on a history is looked at quickly; else readThrough
 	compactAt int64                   // else compactFrom
+	page      int                     // else pageEntries
 }
 
 func (o *historyTests) compactFrom() int64 {

@@ -133,6 +133,7 @@ func TestRowsModel(t *testing.T) {
 
 func rowsModel(t *testing.T, dir string, rng *rand.Rand) (changes int, err error) {
 	o := Options{LogBytes: 1, MoveWithin: time.Hour}
+	o.tests.page = rng.IntN(5) // of 0: as it is
 	j, err := Open(dir, o)
 	if err != nil {
 		return 0, err

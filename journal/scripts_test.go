@@ -67,7 +67,7 @@ func TestScriptsAreCollected(t *testing.T) {
 		<-time.After(time.Millisecond)
 	}
 	have("ended", "live", "none", "waiting")
-	if src, err := j.Script("none"); string(src) != "again" || err != nil {
+	if src, err := j.Script(t.Context(), "none"); string(src) != "again" || err != nil {
 		t.Errorf("got %q, %v", src, err)
 	}
 }

@@ -15,7 +15,7 @@ const statePage = 256
 // may use the journal. An entry that cannot be read is left out, and is named in
 // the error, which does not end the walk.
 func (j *Journal) State(ctx context.Context, table, prefix string, yield func(key string, value []byte) bool) error {
-	if err := j.settle(); err != nil {
+	if err := j.settle(ctx); err != nil {
 		return err
 	}
 	from := appendStateKey(nil, table, prefix)

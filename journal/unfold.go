@@ -124,53 +124,6 @@ func (h *history) record(run uint64) (*recordAt, error) {
 	return out, h.seen(err)
 }
 
-// load reads an ended run without the records before place first; found is
-// false if it is not in the history.
-func (h *history) load(run uint64, first uint32) (r Run, found bool, err error) {
-	rec, err := h.record(run)
-	if err != nil || rec == nil {
-		return Run{}, false, err
-	}
-	skip := uint64(0)
-	at := rec.heads.find(run)
-	hd := &rec.heads.runs[at]
-	if r.Header, err = decodeHeader(run, hd.header); err != nil {
-		return Run{}, false, h.seen(err)
-	}
-	end, err := decodeEnd(hd.end)
-	if err != nil {
-		return Run{}, false, h.seen(err)
-	}
-	if r.End = rec.summary; r.End == nil {
-		r.End = notNil(end.summary)
-	}
-	if hd.body == 0 {
-		return r, true, errLost
-	}
-	for _, before := range rec.heads.runs[:at] {
-		if before.body == 0 {
-			return r, true, h.seen(errDamaged)
-		}
-		skip += before.body - 1
-	}
-	chunks := &chunkReader{h: h, hd: rec.heads}
-	var from io.Reader = chunks
-	if rec.heads.chunks == 1 {
-		if chunks.took(rec.chunk) != nil {
-			return r, true, errLost
-		}
-		from = bytes.NewReader(rec.chunk)
-	}
-	plain := flate.NewReader(from)
-	if _, err = io.CopyN(io.Discard, plain, int64(skip)); err == nil {
-		err = readBody(plain, hd.body-1, first, &r)
-	}
-	if err != nil && !errors.Is(err, errLost) {
-		err = h.seen(errors.Join(errDamaged, err))
-	}
-	return r, true, err
-}
-
 // whole reads a batch with its bodies, if heads and bodies have at most limit
 // bytes; nil: it has more, or is not there, or its bodies are lost.
 func (h *history) whole(batch uint64, limit uint64) (*heads, []byte, error) {

@@ -122,7 +122,7 @@ func (w *world) compare(j *Journal, settled bool) string {
 	if err != nil || seen != len(w.runs) {
 		return fmt.Sprintf("live and ended runs: %d, want %d, %v", seen, len(w.runs), err)
 	}
-	refs, err := j.Find("", 0)
+	refs, err := j.Find(context.Background(), "", 0)
 	if err != nil || len(refs) != len(w.runs) {
 		return fmt.Sprintf("%d runs found by id, want %d, %v", len(refs), len(w.runs), err)
 	}

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -198,12 +199,38 @@ func (j *Journal) Sync() error {
 	return j.barrier()
 }
 
-// SyncRun returns when every Change of a run appended so far is on disk.
-func (j *Journal) SyncRun(run uint64) error {
-	if err := j.push(run, nil); err != nil {
+// SyncContext is Sync for one who waits until ctx is done, and no longer. What
+// was appended becomes durable all the same.
+func (j *Journal) SyncContext(ctx context.Context) error { return within(ctx, j.Sync) }
+
+// SyncRun is SyncContext for the Changes of one run: those of others go on
+// gathering.
+func (j *Journal) SyncRun(ctx context.Context, run uint64) error {
+	return within(ctx, func() error {
+		if err := j.push(run, nil); err != nil {
+			return err
+		}
+		return j.barrier()
+	})
+}
+
+// within waits for f while ctx is not done. f goes on then: it may have got the
+// turn to commit, for others, too.
+func within(ctx context.Context, f func() error) error {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return j.barrier()
+	if ctx.Done() == nil {
+		return f()
+	}
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // barrier returns when all that is in the queue is on disk.

@@ -13,6 +13,7 @@ type Config struct {
 	StaleAfter time.Duration // see TagSteps
 	HTTPAllow  []string      // see HTTPSteps
 	Databases  *Databases    // nil: none
+	Claims     Claims        // told of each write of a tag; nil: nobody
 }
 
 // All returns the whole library. The error is about HTTPAllow.
@@ -24,5 +25,5 @@ func All(c Config) ([]engine.Step, error) {
 	if c.Databases == nil {
 		c.Databases = &Databases{}
 	}
-	return slices.Concat(TagSteps(c.Tags, c.StaleAfter), WaitSteps(c.Tags), SleepSteps(), http, DBSteps(c.Databases)), nil
+	return slices.Concat(tagSteps(c.Tags, c.StaleAfter, c.Claims), WaitSteps(c.Tags), SleepSteps(), http, DBSteps(c.Databases)), nil
 }

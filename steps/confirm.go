@@ -15,7 +15,9 @@ type confirmStep struct{ writeStep }
 
 // WriteConfirm returns tags.write_confirm alone, as the engine needs it for
 // safe states. staleAfter is as for TagSteps.
-func WriteConfirm(t Tags, staleAfter time.Duration) engine.Step {
+func WriteConfirm(t Tags, staleAfter time.Duration) engine.Step { return writeConfirm(t, staleAfter) }
+
+func writeConfirm(t Tags, staleAfter time.Duration) *confirmStep {
 	return &confirmStep{writeStep{
 		described: described{"tags.write_confirm", []engine.Param{required("path"), required("value"),
 			optional("confirm_path", nil), optional("timeout_ms", int64(10000)), optional("poll_ms", int64(250))}},
@@ -74,7 +76,7 @@ func (c confirmStep) Run(ctx context.Context, a engine.Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := c.send(ctx, g)
+	out, err := c.send(ctx, g, a.Key.Run)
 	since, quality := time.Now(), out.Status
 	if err != nil {
 		var failure *engine.StepError
@@ -141,4 +143,32 @@ func (c confirmStep) Recover(ctx context.Context, a engine.Args) (engine.Recover
 	}
 	r.Result, err = c.confirm(ctx, o, now.Status, time.Now(), left(preimageOf(a).at, o.timeout, o.poll))
 	return r, err
+}
+
+// readyWait is how long Ready waits for the device, before it says that it does
+// not answer; it is asked every readyPoll, and heard whenever it says something.
+const (
+	readyWait = time.Minute
+	readyPoll = 5 * time.Second
+)
+
+// Ready waits until the tag can be read, and tells whether it holds the value.
+// Of a tag that is no state that says nothing.
+func (c confirmStep) Ready(ctx context.Context, a engine.Args) (engine.Readiness, error) {
+	g, err := c.goal(a)
+	if err != nil {
+		return engine.Readiness{}, err
+	}
+	s, ok, err := quest{
+		path: g.info.Path, since: time.Now(), limit: readyWait, poll: readyPoll,
+		want: func(s tag.Sample) bool { return s.Status.IsGood() },
+	}.follow(ctx, c.tags)
+	switch {
+	case err != nil:
+		return engine.Readiness{}, err
+	case !ok:
+		return engine.Readiness{}, engine.Errorf("Unreachable", "%s cannot be read: %s", g.info.Path, s.Status)
+	}
+	state := g.info.Kind == tag.Set
+	return engine.Readiness{Reached: state && g.reached(s), Repeatable: state}, nil
 }

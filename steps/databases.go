@@ -48,6 +48,7 @@ type database struct {
 
 	mu     sync.Mutex
 	pool   *sql.DB
+	reader *sql.DB // connections that cannot write, where a database has such; else pool serves queries too
 	closed bool
 }
 
@@ -93,26 +94,41 @@ func (d *database) close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
-	if d.pool == nil {
-		return nil
+	var errs []error
+	for _, pool := range []*sql.DB{d.pool, d.reader} {
+		if pool != nil {
+			errs = append(errs, pool.Close())
+		}
 	}
-	return d.pool.Close()
+	return errors.Join(errs...)
 }
 
-// open returns the pool of connections. It connects to nothing yet.
-func (d *database) open() (*sql.DB, error) {
+// open returns the pool of connections, for queries that of those which cannot
+// write where there are such. It connects to nothing yet.
+func (d *database) open(readOnly bool) (*sql.DB, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
 		return nil, errors.New("it is closed")
 	}
-	if d.pool != nil {
-		return d.pool, nil
+	readOnly = readOnly && d.dialect.readDSN != nil && !d.dialect.private(d.DSN)
+	pool, complete := &d.pool, d.dialect.dsn
+	if readOnly {
+		pool, complete = &d.reader, d.dialect.readDSN
+	}
+	if *pool != nil {
+		return *pool, nil
 	}
 	dsn := d.DSN
-	if d.dialect.dsn != nil {
-		dsn = d.dialect.dsn(dsn)
+	if complete != nil {
+		dsn = complete(dsn)
 	}
+	var err error
+	*pool, err = d.newPool(dsn)
+	return *pool, err
+}
+
+func (d *database) newPool(dsn string) (*sql.DB, error) {
 	pool, err := sql.Open(d.dialect.driver, dsn)
 	if err != nil {
 		return nil, err
@@ -125,14 +141,13 @@ func (d *database) open() (*sql.DB, error) {
 		pool.SetMaxIdleConns(maxIdle)
 		pool.SetConnMaxIdleTime(idleLimit)
 	}
-	d.pool = pool
 	return pool, nil
 }
 
 // connect returns a connection that is alive. Its error is a StepError, or why
 // ctx ended.
-func (d *database) connect(ctx context.Context) (*sql.Conn, error) {
-	pool, err := d.open()
+func (d *database) connect(ctx context.Context, readOnly bool) (*sql.Conn, error) {
+	pool, err := d.open(readOnly)
 	if err == nil {
 		limited, cancel := limit(ctx)
 		defer cancel()
@@ -154,7 +169,7 @@ func limit(ctx context.Context) (context.Context, context.CancelFunc) {
 // when it fails; the error is a StepError, or why ctx ended.
 func (d *database) begin(ctx context.Context, opts *sql.TxOptions) (*session, error) {
 	for try := 1; ; try++ {
-		conn, err := d.connect(ctx)
+		conn, err := d.connect(ctx, opts.ReadOnly)
 		if err != nil {
 			return nil, err
 		}
@@ -175,15 +190,11 @@ func (d *database) begin(ctx context.Context, opts *sql.TxOptions) (*session, er
 func (d *database) beginOn(ctx context.Context, conn *sql.Conn, opts *sql.TxOptions) (*session, error) {
 	limited, cancel := limit(ctx)
 	defer cancel()
-	if opts.ReadOnly && d.dialect.lock != "" {
-		if _, err := conn.ExecContext(limited, d.dialect.lock); err != nil {
-			return nil, errors.Join(ended(limited, err), conn.Close())
-		}
-	}
 	// The transaction outlives ctx by as much as its end takes: whether it was
 	// committed must be known.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	s := &session{db: d, conn: conn, readOnly: opts.ReadOnly, end: end}
+	s := &session{db: d, conn: conn, end: end}
+	restrict := opts.ReadOnly && d.dialect.restrict != nil
 	detach := context.AfterFunc(limited, end)
 	if d.dialect.undo {
 		opts = nil
@@ -192,6 +203,10 @@ func (d *database) beginOn(ctx context.Context, conn *sql.Conn, opts *sql.TxOpti
 	s.tx, err = conn.BeginTx(life, opts)
 	if !detach() && err == nil {
 		err = context.Cause(limited)
+	}
+	if err == nil && restrict {
+		s.restricted = true
+		err = conn.Raw(d.dialect.restrict)
 	}
 	if err != nil {
 		s.close()
@@ -202,26 +217,24 @@ func (d *database) beginOn(ctx context.Context, conn *sql.Conn, opts *sql.TxOpti
 
 // session is one transaction on one connection.
 type session struct {
-	db       *database
-	conn     *sql.Conn
-	tx       *sql.Tx
-	readOnly bool
-	end      context.CancelFunc // ends the transaction's context
+	db         *database
+	conn       *sql.Conn
+	tx         *sql.Tx
+	restricted bool               // it takes statements that read only
+	end        context.CancelFunc // ends the transaction's context
 }
 
 // close rolls back what was not committed and gives the connection back. Where
 // that fails the connection is gone, and the database rolls back by itself.
 func (s *session) close() {
+	if s.restricted {
+		if err := s.conn.Raw(s.db.dialect.release); err != nil {
+			_ = s.conn.Raw(func(any) error { return driver.ErrBadConn }) // throw it away
+		}
+	}
 	if s.tx != nil {
 		_ = s.tx.Rollback() // sql.ErrTxDone after a commit
 	}
 	s.end()
-	if s.readOnly && s.db.dialect.unlock != "" {
-		ctx, cancel := context.WithTimeout(context.Background(), connectLimit)
-		defer cancel()
-		if _, err := s.conn.ExecContext(ctx, s.db.dialect.unlock); err != nil {
-			_ = s.conn.Raw(func(any) error { return driver.ErrBadConn }) // throw it away
-		}
-	}
 	_ = s.conn.Close() // sql.ErrConnDone where it was thrown away
 }

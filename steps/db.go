@@ -21,7 +21,9 @@ func DBSteps(d *Databases) []engine.Step {
 }
 
 // queryStep is db.query. It cannot change the database: it runs in a
-// transaction that only reads or, on SQL Server, is always rolled back.
+// transaction that only reads or, on SQL Server, is always rolled back; on
+// SQLite on a connection of its own that cannot write, and that takes no
+// statement but those that read.
 type queryStep struct {
 	described
 	databases *Databases
@@ -73,9 +75,29 @@ func (u updateStep) Recover(_ context.Context, a engine.Args) (engine.Recovery, 
 	case s.db.ExactlyOnce:
 		return engine.Recovery{Verdict: engine.Again}, nil
 	}
-	d := engine.Doubt{Step: u.name, Why: why}
+	d := engine.Doubt{Step: u.name, Why: why + "; " + howDone}
 	d.Target, err = value.Encode(a.Value("sql"))
 	return engine.Recovery{Verdict: engine.InDoubt, Doubt: d}, err
+}
+
+// howDone is what an operator has to give who answers done.
+const howDone = "an answer of done takes the number of rows that it has affected as its value"
+
+// Resolved takes the number of rows that the update has affected, or what the
+// step itself would have returned.
+func (u updateStep) Resolved(_ engine.Args, given any) (any, error) {
+	n := given
+	if m, ok := given.(*value.Map); ok && len(m.Pairs) == 1 {
+		n, _ = m.Get("rows_affected")
+	}
+	rows, ok := n.(int64)
+	if !ok || rows < 0 {
+		if given == nil {
+			given = "nothing"
+		}
+		return nil, fmt.Errorf("the value has to be the number of rows that the update has affected, 0 or more, as in --value 3 or --value '{\"rows_affected\": 3}', and is %s", value.Short(given, 60))
+	}
+	return value.NewMap("rows_affected", rows), nil
 }
 
 // statement is one SQL statement for one database.

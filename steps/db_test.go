@@ -199,7 +199,7 @@ func (b *bench) testExactlyOnce(t *testing.T) {
 	}
 	r, err = recoverer.Recover(t.Context(), call(t, b.update, "dbName", "plain", "sql", take))
 	if err != nil || r.Verdict != engine.InDoubt ||
-		r.Doubt.Why != "the update of database plain was begun and its end is not known, and the database does not record steps (exactly_once: true)" {
+		r.Doubt.Why != "the update of database plain was begun and its end is not known, and the database does not record steps (exactly_once: true); "+howDone {
 		t.Errorf("got %+v, %v", r, err)
 	}
 	shows(t, r.Doubt.Target, nil, `"`+take+`"`)

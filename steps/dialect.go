@@ -16,8 +16,9 @@ type dialect struct {
 	driver string              // as registered with database/sql
 	dsn    func(string) string // completes a data source name; nil: as it is
 
-	lock, unlock string // statements that keep a connection from writing, and let it again; "" where a transaction can
-	undo         bool   // has no transactions that only read: a query's is rolled back
+	readDSN           func(string) string  // makes one whose connections cannot write; nil: a transaction sees to that
+	restrict, release func(conn any) error // keep a driver's connection to statements that read, and no longer; nil as readDSN
+	undo              bool                 // has no transactions that only read: a query's is rolled back
 
 	create, find, insert string // for holdfast_steps
 }
@@ -32,8 +33,7 @@ func dialectOf(name string) (dialect, bool) {
 	switch name {
 	case "sqlite":
 		return dialect{
-			driver: "sqlite", dsn: sqliteDSN,
-			lock: "PRAGMA query_only = 1", unlock: "PRAGMA query_only = 0",
+			driver: "sqlite", dsn: sqliteDSN, readDSN: sqliteReadDSN, restrict: onlyReads, release: anything,
 			create: `CREATE TABLE IF NOT EXISTS holdfast_steps (step TEXT NOT NULL, ` + columns +
 				`recorded_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (step))`,
 			find:   find + `?`,
@@ -67,23 +67,6 @@ func dialectOf(name string) (dialect, bool) {
 	return dialect{}, false
 }
 
-// sqliteDSN lets writers wait for each other, and begin as writers: SQLite
-// gives up at once where two readers want to become writers.
-func sqliteDSN(dsn string) string {
-	for _, add := range []string{"_busy_timeout=5000", "_txlock=immediate"} {
-		key, _, _ := strings.Cut(add, "=")
-		if strings.Contains(dsn, key) || strings.Contains(dsn, strings.TrimPrefix(key, "_")+"(") {
-			continue
-		}
-		if strings.Contains(dsn, "?") {
-			dsn += "&" + add
-		} else {
-			dsn += "?" + add
-		}
-	}
-	return dsn
-}
-
 // mysqlDSN makes the driver deliver times as times, in UTC unless loc says
 // else. A name that it cannot read is left for the driver to complain of.
 func mysqlDSN(dsn string) string {
@@ -97,7 +80,8 @@ func mysqlDSN(dsn string) string {
 
 // private reports whether each connection of dsn would be a database of its own.
 func (d dialect) private(dsn string) bool {
-	return d.driver == "sqlite" && (strings.Contains(dsn, ":memory:") || strings.Contains(dsn, "mode=memory"))
+	name, _, _ := strings.Cut(dsn, "?")
+	return d.driver == "sqlite" && (name == "" || name == "file:" || strings.Contains(dsn, ":memory:") || strings.Contains(dsn, "mode=memory"))
 }
 
 // answered reports whether an error is the database's own word, so that a

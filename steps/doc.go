@@ -4,7 +4,7 @@
 // Each step is an engine.Step. It takes plain values by name, returns a plain
 // value, and fails with an *engine.StepError whose type a workflow may branch
 // on: NoSuchTag, NotWritable, BadValue, GuardRefused, DeviceRefused,
-// Unreachable, OutcomeUnknown, BadArgument, Timeout, ConnectionFailed,
+// Unreachable, OutcomeUnknown, Unavailable, BadArgument, Timeout, ConnectionFailed,
 // HTTPError, BadURL, NotAllowed, NoSuchDatabase, SQLError. When its context
 // ends, a step returns the context's cause soon; only what is already on the
 // wire is waited for, as its outcome must be known.

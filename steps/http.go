@@ -96,6 +96,30 @@ func (r requestStep) Run(ctx context.Context, a engine.Args) (any, error) {
 	), nil
 }
 
+// Resolved takes the status of the answer, or a dict of status, text and headers
+// as the step itself would have returned; what it leaves out is empty.
+func (r requestStep) Resolved(_ engine.Args, given any) (any, error) {
+	out := value.NewMap("status", given, "text", "", "headers", &value.Map{})
+	if m, ok := given.(*value.Map); ok {
+		for _, p := range m.Pairs {
+			name, _ := p.Key.(string)
+			if _, known := out.Get(name); !known {
+				return nil, fmt.Errorf("the value has %s, allowed are status, text, headers", value.Short(p.Key, 60))
+			}
+			out.Set(name, p.Value)
+		}
+	}
+	status, _ := out.Get("status")
+	text, _ := out.Get("text")
+	headers, _ := out.Get("headers")
+	_, isText := text.(string)
+	_, isMap := headers.(*value.Map)
+	if n, ok := status.(int64); !ok || n < 100 || n > 599 || !isText || !isMap {
+		return nil, fmt.Errorf("the value has to be the status of the answer, 100 to 599, or what the step returns, as in --value 200 or --value '{\"status\": 200, \"text\": \"…\"}'")
+	}
+	return out, nil
+}
+
 // failedRequest makes a step's failure of a transport's error.
 func failedRequest(ctx, limited context.Context, req *http.Request, a engine.Args, err error) error {
 	var failure *engine.StepError

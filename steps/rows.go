@@ -26,6 +26,21 @@ func (s *statement) query(ctx context.Context) (any, error) {
 	if s.db.dialect.undo && !reads(s.sql) {
 		return nil, engine.Errorf("SQLError", "database %s: db.query takes SELECT or WITH, use db.update for statements that write", s.db.Name)
 	}
+	out, err := s.queryNow(ctx)
+	if unrecovered(err) && s.db.settle(ctx) == nil {
+		out, err = s.queryNow(ctx)
+	}
+	var failure *engine.StepError
+	switch {
+	case err == nil:
+		return out, nil
+	case errors.As(err, &failure):
+		return nil, failure
+	}
+	return nil, s.failed(ctx, err)
+}
+
+func (s *statement) queryNow(ctx context.Context) ([]any, error) {
 	t, err := s.db.begin(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return nil, err
@@ -33,18 +48,10 @@ func (s *statement) query(ctx context.Context) (any, error) {
 	defer t.close()
 	rows, err := t.tx.QueryContext(ctx, s.sql, s.args...)
 	if err != nil {
-		return nil, s.failed(ctx, err)
+		return nil, err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err has been asked by then
-	out, err := s.read(rows)
-	if err != nil {
-		var failure *engine.StepError
-		if errors.As(err, &failure) {
-			return nil, failure
-		}
-		return nil, s.failed(ctx, err)
-	}
-	return out, nil
+	return s.read(rows)
 }
 
 // reads reports whether a statement begins like a query.

@@ -14,11 +14,25 @@ import (
 // interrupted write whose intent is staleAfter old or older is never sent again
 // by itself.
 func TagSteps(t Tags, staleAfter time.Duration) []engine.Step {
+	return tagSteps(t, staleAfter, nil)
+}
+
+func tagSteps(t Tags, staleAfter time.Duration, c Claims) []engine.Step {
+	confirm := writeConfirm(t, staleAfter)
+	confirm.claims = c
 	return []engine.Step{
 		&readStep{described{"tags.read", []engine.Param{required("path")}}, t},
-		&writeStep{described{"tags.write", []engine.Param{required("path"), required("value")}}, t, staleAfter},
-		WriteConfirm(t, staleAfter),
+		&writeStep{described{"tags.write", []engine.Param{required("path"), required("value")}}, t, staleAfter, c},
+		confirm,
 	}
+}
+
+// Claims is told of writes, so that nothing that a safe state still owes to the
+// tag is written behind them.
+type Claims interface {
+	// Claim is called before a tag is written, and settle with whether it was, or
+	// may have been. The error says that nothing is to be sent.
+	Claim(ctx context.Context, tag, by string) (settle func(written bool), err error)
 }
 
 // readStep is tags.read.
@@ -49,6 +63,7 @@ type writeStep struct {
 	described
 	tags       Tags
 	staleAfter time.Duration
+	claims     Claims // nil: nobody is told
 }
 
 // Effect says that each write is one.
@@ -60,7 +75,7 @@ func (w writeStep) Run(ctx context.Context, a engine.Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := w.send(ctx, g)
+	out, err := w.send(ctx, g, a.Key.Run)
 	if err != nil {
 		return nil, err
 	}
@@ -92,10 +107,18 @@ func (w writeStep) goal(a engine.Args) (goal, error) {
 	return goal{info, v}, nil
 }
 
-// send writes once. Without an error the device took the value.
-func (w writeStep) send(ctx context.Context, g goal) (tag.Outcome, error) {
+// send writes once, for a run. Without an error the device took the value.
+func (w writeStep) send(ctx context.Context, g goal, run string) (tag.Outcome, error) {
 	p := g.info.Path
+	settle := func(bool) {}
+	if w.claims != nil {
+		var err error
+		if settle, err = w.claims.Claim(ctx, string(p), "run "+run); err != nil {
+			return tag.Outcome{}, engine.Errorf("Unavailable", "%v", err)
+		}
+	}
 	out, err := w.tags.Write(ctx, p, g.value)
+	settle(err == nil && out.Result != tag.Rejected)
 	if err != nil {
 		return out, refused(ctx, err)
 	}
@@ -115,6 +138,10 @@ func (w writeStep) send(ctx context.Context, g goal) (tag.Outcome, error) {
 	}
 	e := engine.Errorf("OutcomeUnknown", "%s was sent to %s and not answered (%s), it may or may not have had its effect%s", g.value, p, out.Status, detail)
 	e.Unknown = true
+	if g.info.Kind != tag.Set { // a state can be written again by whoever finds it other than it should be
+		e.Doubt = &engine.Doubt{Tag: string(p), Why: e.Message}
+		e.Doubt.Target, _ = value.Encode(g.value.Any())
+	}
 	return out, e
 }
 

@@ -86,9 +86,24 @@ func (s *statement) commit(ctx context.Context, t *session) error {
 	if err == nil || answered(err) {
 		return s.failed(context.WithoutCancel(ctx), err)
 	}
+	return s.unanswered(err)
+}
+
+// unanswered is the failure of an update whose commit was not answered.
+func (s *statement) unanswered(err error) *engine.StepError {
 	e := engine.Errorf("OutcomeUnknown", "database %s did not answer the commit, the update may or may not have had its effect: %v", s.db.Name, err)
 	e.Unknown = true
+	if !s.db.ExactlyOnce { // else the next attempt finds out
+		e.Doubt = s.doubt(e.Message)
+	}
 	return e
+}
+
+// doubt is the question that an update of unknown outcome leaves.
+func (s *statement) doubt(why string) *engine.Doubt {
+	d := &engine.Doubt{Why: why + "; " + howDone}
+	d.Target, _ = value.Encode(s.sql) // text encodes
+	return d
 }
 
 // recorded looks for the step in holdfast_steps.
@@ -122,7 +137,7 @@ func (d *database) createLedger(ctx context.Context) error {
 	if d.ledger.Load() {
 		return nil
 	}
-	conn, err := d.connect(ctx)
+	conn, err := d.connect(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -164,6 +179,9 @@ func (d *database) ensureLedger(ctx context.Context, conn *sql.Conn) error {
 func (s *statement) failed(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
+	}
+	if refusedToWrite(err) {
+		return ended(ctx, engine.Errorf("SQLError", "database %s: db.query only reads, use db.update for statements that write: %v", s.db.Name, err))
 	}
 	return ended(ctx, engine.Errorf("SQLError", "database %s: %v", s.db.Name, err))
 }

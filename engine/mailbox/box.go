@@ -49,9 +49,6 @@ func (b *Box) Seen(uuid string) (number uint64, seen bool) {
 	return number, seen
 }
 
-// SeenAll returns all UUIDs with the numbers of their messages.
-func (b *Box) SeenAll() map[string]uint64 { return b.seen }
-
 // Number gives the next message its number.
 func (b *Box) Number() uint64 {
 	b.last++

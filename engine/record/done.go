@@ -85,7 +85,7 @@ func (w *Writer) ReplayedDone(d *Done) {
 		w.b = append(value.AppendString(w.b[:0], d.Name), d.Args...)
 		w.replayed(KindDone, d.callAt)
 	}
-	if w.index >= 0 {
+	if w.index >= 0 && len(d.failure)+len(d.Result) <= knownBytes/4 { // else it is not kept, and the draft would stay that large
 		w.b = append(append(w.b[:0], d.failure...), d.Result...)
 		w.known.setOutcome(w.index, w.b, d.outcomeAt)
 	}

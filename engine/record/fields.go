@@ -18,6 +18,9 @@ func fields(b []byte, vs ...any) []byte {
 	return b
 }
 
+// Fields is fields for what the engine keeps beside its runs.
+func Fields(b []byte, vs ...any) []byte { return fields(b, vs...) }
+
 // field appends one value.
 func field(b []byte, v any) []byte {
 	switch v := v.(type) {
@@ -104,4 +107,25 @@ func intAt(l []any, i int) int64 {
 	}
 	n, _ := l[i].(int64)
 	return n
+}
+
+// boolAt returns the bool at i of a list; false where there is none.
+func boolAt(l []any, i int) bool {
+	if i >= len(l) {
+		return false
+	}
+	b, _ := l[i].(bool)
+	return b
+}
+
+// rawAt returns the value at i of a list, encoded; nil where there is none.
+func rawAt(l []any, i int) value.Raw {
+	if i >= len(l) || l[i] == nil {
+		return nil
+	}
+	r, err := value.Encode(l[i]) // it has been decoded just now
+	if err != nil {
+		return nil
+	}
+	return r
 }

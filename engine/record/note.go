@@ -9,7 +9,7 @@ import (
 )
 
 // Note is what the engine has noted about a run: one of Started, Recovered,
-// Held, Lost, Command, Resolved and Stale. Its record is [what, …].
+// Held, Lost, Asked, SafeState, Settled, Command, Resolved and Stale. Its record is [what, …].
 type Note interface{ fields() []any }
 
 type (
@@ -42,9 +42,54 @@ type (
 		Actor    string
 	}
 
+	// Asked is a question that was put to the operator about a step that no
+	// restart has interrupted: ["asked", place, tag, target, before, now, why].
+	Asked struct {
+		Place               uint32 // Seq of the step in its branch
+		Tag                 string
+		Target, Before, Now value.Raw
+		Why                 string
+	}
+
+	// SafeState says what became of the safe state of a run whose record could not be
+	// replayed: ["safe", end, lines].
+	SafeState struct {
+		End   uint32 // first free Seq of the main branch then
+		Lines []SafeLine
+	}
+
+	// Settled says what became of a line that was owed: ["settled", tag, written, detail].
+	Settled struct {
+		Tag    string
+		OK     bool
+		Detail string
+	}
+
 	// Stale is an operator's answer that evidence has overtaken: ["stale", message].
 	Stale struct{ Message uint64 }
 )
+
+// SafeLine is a line of a safe state: [tag, value, written, detail].
+type SafeLine struct {
+	Tag    string
+	Value  value.Raw
+	OK     bool
+	Detail string
+}
+
+func (n Asked) fields() []any {
+	return []any{"asked", n.Place, n.Tag, n.Target, n.Before, n.Now, n.Why}
+}
+
+func (n Settled) fields() []any { return []any{"settled", n.Tag, n.OK, n.Detail} }
+
+func (n SafeState) fields() []any {
+	lines := make([]any, 0, len(n.Lines))
+	for _, l := range n.Lines {
+		lines = append(lines, []any{l.Tag, l.Value, l.OK, l.Detail})
+	}
+	return []any{"safe", n.End, lines}
+}
 
 func (Started) fields() []any   { return []any{"started"} }
 func (Recovered) fields() []any { return []any{"recovered"} }
@@ -81,6 +126,14 @@ func ReadNote(rec *journal.Record) (Note, error) {
 		return Stale{uint64(intAt(l, 1))}, nil
 	case "resolved":
 		return Resolved{uint64(intAt(l, 1)), textAt(l, 2), textAt(l, 3)}, nil
+	case "asked":
+		return Asked{uint32(intAt(l, 1)), textAt(l, 2), rawAt(l, 3), rawAt(l, 4), rawAt(l, 5), textAt(l, 6)}, nil
+	case "settled":
+		n := Settled{Tag: textAt(l, 1), Detail: textAt(l, 3)}
+		n.OK = boolAt(l, 2)
+		return n, nil
+	case "safe":
+		return safeOf(l), nil
 	case "command":
 		if len(l) < 6 {
 			return nil, fmt.Errorf("note %d cannot be read: %w", PlaceOf(rec.Seq).Seq, errors.New("it tells of a command and lacks its fate"))
@@ -88,6 +141,20 @@ func ReadNote(rec *journal.Record) (Note, error) {
 		return Command{Fate: fateOf(l[1:6]), Actor: textAt(l, 6), Reason: textAt(l, 7), UUID: textAt(l, 8)}, nil
 	}
 	return nil, nil
+}
+
+func safeOf(l []any) SafeState {
+	n := SafeState{End: uint32(intAt(l, 1))}
+	if len(l) < 3 {
+		return n
+	}
+	lines, _ := l[2].([]any)
+	for _, line := range lines {
+		if f, ok := line.([]any); ok {
+			n.Lines = append(n.Lines, SafeLine{textAt(f, 0), rawAt(f, 1), boolAt(f, 2), textAt(f, 3)})
+		}
+	}
+	return n
 }
 
 // Completed says that the program has ended, and that the safe state is next:

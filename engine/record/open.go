@@ -189,3 +189,23 @@ func leading(data []byte, into []value.Raw) ([]value.Raw, error) {
 	}
 	return into, err
 }
+
+// RefersTo returns the places of the main branch at which a record of it leaves
+// something. What is wrong with them is for its Reader to say.
+func RefersTo(rec *journal.Record) []uint32 {
+	var room [2]value.Raw
+	fs, err := leading(rec.Data, room[:])
+	if err != nil || !OfCall(rec.Kind) || rec.Seq >= firstNote {
+		return nil
+	}
+	var out []uint32
+	for _, f := range fs {
+		if major(f) == value.MajorText {
+			break // it says all itself
+		}
+		if place, is := reference(f); is && place < uint64(rec.Seq) {
+			out = append(out, uint32(place))
+		}
+	}
+	return out
+}

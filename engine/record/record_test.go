@@ -127,7 +127,7 @@ func TestRecordsRoundTrip(t *testing.T) {
 			t.Errorf("%+v came back as %+v, %v", want, got, err)
 		}
 	}
-	for _, want := range []Note{Started{}, Recovered{}, Held{"why"}, Lost{"what"}, Stale{7}, Resolved{8, "retry", "ada"},
+	for _, want := range []Note{Started{}, Recovered{}, Held{"why"}, Lost{"what"}, Stale{7}, Asked{3, "pump", enc(t, 1), nil, enc(t, "x"), "why"}, SafeState{4, []SafeLine{{"valve", enc(t, false), true, ""}, {"pump", nil, false, "refused"}}}, Settled{"pump", true, "written"}, Resolved{8, "retry", "ada"},
 		Command{Fate{9, "HOLD", true, "taken", isa88.Held}, "ada", "lunch", "u"}} {
 		got, err := ReadNote(&journal.Record{Kind: KindNote, Data: EncodeNote(want)})
 		if err != nil || !reflect.DeepEqual(got, want) {

@@ -21,6 +21,10 @@ func attempt(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwarg
 	}
 	b := budgetOf(t)
 	growing := len(b.growing)
+	if st := stateOf(t); st != nil {
+		st.catching++
+		defer func() { st.catching-- }()
+	}
 	v, err := starlark.Call(t, args[0], args[1:], kwargs)
 	if err == nil {
 		return result(true, v, starlark.None), nil

@@ -21,6 +21,8 @@ type state struct {
 	// one attempt.
 	step string
 	ctx  context.Context
+
+	catching int // how many attempt(…) would catch a failure now
 }
 
 const stateKey = "run"
@@ -91,7 +93,7 @@ func (f *stepFn) CallInternal(t *starlark.Thread, args starlark.Tuple, kwargs []
 	if st.ctx != nil {
 		res, err = st.run.Direct(st.ctx, f.step, raw)
 	} else {
-		res, err = st.run.Step(engine.Call{Name: f.name, Step: f.step, Args: raw, Options: f.options, Where: where(t)})
+		res, err = st.run.Step(engine.Call{Name: f.name, Step: f.step, Args: raw, Options: f.options, Caught: st.catching > 0, Where: where(t)})
 		budgetOf(t).renew(t)
 	}
 	if err != nil {
@@ -204,7 +206,7 @@ func (s *userStep) CallInternal(t *starlark.Thread, args starlark.Tuple, kwargs 
 		return nil, err
 	}
 	res, err := st.run.Step(engine.Call{
-		Name: s.name, Args: raw, Options: s.options, Where: where(t),
+		Name: s.name, Args: raw, Options: s.options, Caught: st.catching > 0, Where: where(t),
 		Body: func(ctx context.Context) (any, error) { return s.attempt(ctx, st.run, raw) },
 	})
 	budgetOf(t).renew(t)

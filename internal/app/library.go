@@ -20,7 +20,7 @@ func goWorkflows(lib map[string]engine.Step) []engine.Workflow {
 }
 
 // library makes all steps of a configuration. It opens nothing.
-func library(cfg *config.Config, tags steps.Tags) ([]engine.Step, *steps.Databases, error) {
+func library(cfg *config.Config, tags steps.Tags, claims steps.Claims) ([]engine.Step, *steps.Databases, error) {
 	var list []steps.Database
 	for _, d := range cfg.Databases {
 		db := steps.Database{Name: d.Name, Driver: d.Driver, DSN: d.DSN, ExactlyOnce: d.ExactlyOnce}
@@ -37,7 +37,7 @@ func library(cfg *config.Config, tags steps.Tags) ([]engine.Step, *steps.Databas
 	if err != nil {
 		return nil, nil, err
 	}
-	lib, err := steps.All(steps.Config{Tags: tags, StaleAfter: cfg.Engine.StaleAfter, HTTPAllow: cfg.HTTPAllow, Databases: dbs})
+	lib, err := steps.All(steps.Config{Tags: tags, StaleAfter: cfg.Engine.StaleAfter, HTTPAllow: cfg.HTTPAllow, Databases: dbs, Claims: claims})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -68,7 +68,7 @@ func load(path string) (*loaded, error) {
 			return in, nil
 		}
 	}
-	lib, dbs, err := library(&config.Config{Engine: cfg.Engine, HTTPAllow: cfg.HTTPAllow}, nil)
+	lib, dbs, err := library(&config.Config{Engine: cfg.Engine, HTTPAllow: cfg.HTTPAllow}, nil, nil)
 	if err != nil {
 		fault(err)
 		return in, nil

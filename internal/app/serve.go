@@ -90,7 +90,7 @@ func open(cfg *config.Config, o Options, log *slog.Logger) (d *daemon, err error
 	if d.gateway, err = newGateway(cfg, log); err != nil {
 		return nil, err
 	}
-	lib, dbs, err := library(cfg, d.gateway)
+	lib, dbs, err := library(cfg, d.gateway, claims{d})
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func open(cfg *config.Config, o Options, log *slog.Logger) (d *daemon, err error
 	if err != nil {
 		return nil, errors.Join(err, dbs.Close())
 	}
-	d.engine, err = engine.New(engine.Config{Workers: cfg.Engine.Workers, SafeWrite: named(lib)["tags.write_confirm"], Loader: front, Log: log}, d.journal)
+	d.engine, err = engine.New(engine.Config{Workers: cfg.Engine.Workers, SafeWrite: steps.WriteConfirm(d.gateway, cfg.Engine.StaleAfter), Loader: front, Log: log}, d.journal)
 	if err == nil {
 		err = d.engine.Register(wfs...)
 	}
@@ -117,6 +117,15 @@ func open(cfg *config.Config, o Options, log *slog.Logger) (d *daemon, err error
 	d.server = control.New(control.Config{Engine: d.engine, Tags: d.gateway, Links: d.gateway, Version: o.Version,
 		Backup: backupOf(d.journal), StartedAt: time.Now(), SocketPath: cfg.API.Socket, Ready: d.ready, Log: log})
 	return d, nil
+}
+
+// claims tells the engine of the writes of its own steps, which are made before
+// it is.
+type claims struct{ d *daemon }
+
+// Claim is the engine's.
+func (c claims) Claim(ctx context.Context, tag, by string) (func(bool), error) {
+	return c.d.engine.Claim(ctx, tag, by)
 }
 
 // run starts the rooms in order and stops them in reverse.

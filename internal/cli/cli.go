@@ -109,7 +109,7 @@ func (a *app) root() *cobra.Command {
 		a.serveVerb(), a.demoVerb(), a.checkVerb(), a.configVerb(),
 		a.statusVerb(), a.workflowsVerb(), a.startVerb(),
 		a.runsVerb(), a.showVerb(), a.stepsVerb(), a.logsVerb(),
-		a.sendVerb(), a.cancelVerb(), a.resolveVerb(),
+		a.sendVerb(), a.cancelVerb(), a.resolveVerb(), a.obligationsVerb(), a.waiveVerb(), a.alarmsVerb(), a.ackVerb(),
 		a.tagsVerb(), a.journalVerb(), a.versionVerb(), a.completionVerb(),
 	)
 	for _, c := range operatorVerbs() {

@@ -31,17 +31,18 @@ func (a *app) logsVerb() *cobra.Command {
 				}
 				return cannot("follow the log of run "+args[0], err)
 			}
-			entries, err := c.Log(cmd.Context(), args[0], progressStream)
+			l := &jsonList{a: a}
+			err = c.Log(cmd.Context(), args[0], progressStream, func(e engine.LogEntry) error {
+				if a.json() {
+					return l.add(e, nil)
+				}
+				return a.print(a.logLine(e))
+			})
 			if err != nil {
 				return cannot("show the log of run "+args[0], err)
 			}
 			if a.json() {
-				return a.document(array(entries))
-			}
-			for _, e := range entries {
-				if err := a.print(a.logLine(e)); err != nil {
-					return err
-				}
+				return l.end()
 			}
 			return nil
 		},

@@ -45,32 +45,42 @@ func array[T any](l []T) []T {
 
 // table is text in columns.
 type table struct {
-	rows [][]string
+	rows   [][]string
+	widths []int // of what was printed before
+	all    bool  // a column without content is shown, too
 }
 
-func newTable(head ...string) *table { return &table{rows: [][]string{head}} }
+func newTable(head ...string) *table {
+	return &table{rows: [][]string{head}, widths: make([]int, len(head))}
+}
 
 func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
 
 // String aligns the columns, two blanks apart. A column without any content
 // below its head is left out.
-func (t *table) String() string {
-	widths := make([]int, len(t.rows[0]))
+func (t *table) String() string { return t.text(true) }
+
+// text is String, perhaps without the head, which then has been printed before.
+// No column gets narrower than it was.
+func (t *table) text(head bool) string {
 	for i, r := range t.rows {
 		for j, c := range r {
 			if i > 0 && c != "" {
-				widths[j] = max(widths[j], utf8.RuneCountInString(c))
+				t.widths[j] = max(t.widths[j], utf8.RuneCountInString(c))
 			}
 		}
 	}
 	var b strings.Builder
-	for _, r := range t.rows {
+	for i, r := range t.rows {
+		if i == 0 && !head {
+			continue
+		}
 		line := ""
 		for j, c := range r {
-			if widths[j] == 0 {
+			if t.widths[j] == 0 && !t.all {
 				continue
 			}
-			width := max(widths[j], utf8.RuneCountInString(t.rows[0][j]))
+			width := max(t.widths[j], utf8.RuneCountInString(t.rows[0][j]))
 			line += c + strings.Repeat(" ", width-utf8.RuneCountInString(c)+2)
 		}
 		b.WriteString(strings.TrimRight(line, " ") + "\n")

@@ -219,3 +219,30 @@ func TestLogs(t *testing.T) {
 	}
 	hf(t, d.Socket, "logs", "nix", "-f").want(t, 4, "", "cannot follow the log of run nix: no such run")
 }
+
+// More steps and log entries than a page or a block of a table has come as one
+// list, in either format.
+func TestLongLists(t *testing.T) {
+	t.Parallel()
+	d := controltest.Start(t, nil)
+	if err := d.Engine.Register(controltest.Many()); err != nil {
+		t.Fatal(err)
+	}
+	start(t, d, "test.many", "--id", "m1", "n=1200", "size=2000")
+	hf(t, d.Socket, "send", "m1", "1", "--topic", "go").want(t, 0, "sent", "")
+	hf(t, d.Socket, "logs", "m1", "-f").want(t, 0, "counted", "") // until it has ended
+	var steps, log []map[string]any
+	hf(t, d.Socket, "steps", "m1", "-o", "json").want(t, 0, "[\n  {\n    \"seq\": 0,", "").decode(t, &steps)
+	hf(t, d.Socket, "logs", "m1", "-o", "json").want(t, 0, "[\n  {", "").decode(t, &log)
+	if len(steps) != 1200 || len(log) != 1200 || steps[1199]["args"].(map[string]any)["i"] != 1199.0 {
+		t.Errorf("%d steps, %d entries, the last is %.200v", len(steps), len(log), steps[len(steps)-1])
+	}
+	for verb, lines := range map[string]int{"steps": 1201, "logs": 1200} {
+		r := hf(t, d.Socket, verb, "m1").want(t, 0, "\n", "")
+		if n := strings.Count(r.out, "\n"); n != lines {
+			t.Errorf("%s prints %d lines, want %d", verb, n, lines)
+		}
+	}
+	hf(t, d.Socket, "steps", "nix", "-o", "json").want(t, 4, "", "cannot list the steps of run nix: no such run")
+	hf(t, d.Socket, "logs", "nix").want(t, 4, "", "cannot show the log of run nix: no such run")
+}

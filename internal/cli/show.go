@@ -75,6 +75,7 @@ func (a *app) runText(r engine.RunInfo) string {
 		field(&b, "error", errorText(r.Error)+"\n"+r.Error.Traceback)
 	}
 	field(&b, "safe state", safeText(r.SafeState))
+	field(&b, "still owed", owedText(r.Obligations))
 	if r.InDoubt != nil {
 		b.WriteString("\n" + doubtText(r))
 	}
@@ -152,42 +153,39 @@ func (a *app) stepsVerb() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			steps, err := c.Steps(cmd.Context(), args[0])
-			if err != nil {
+			l := a.newList(stepsHead()...)
+			if err := c.Steps(cmd.Context(), args[0], func(s engine.StepInfo) error { return l.add(&s, a.stepRow(&s)) }); err != nil {
 				return cannot("list the steps of run "+args[0], err)
 			}
-			if a.json() {
-				return a.document(array(steps))
-			}
-			return a.print(a.stepsTable(steps))
+			return l.end()
 		},
 	}
 }
 
-func (a *app) stepsTable(steps []engine.StepInfo) string {
-	t := newTable("SEQ", "STEP", "STATUS", "ARGS", "RESULT", "STARTED", "TOOK", "NOTE")
-	for _, s := range steps {
-		result := given(s.Result)
-		if s.Error != nil {
-			result = s.Error.Type + ": " + s.Error.Message
-		}
-		var notes []string
-		if s.Attempts > 1 {
-			notes = append(notes, plural(s.Attempts, "attempt"))
-		}
-		if s.Count > 1 {
-			notes = append(notes, fmt.Sprintf("%d times in a row", s.Count))
-		}
-		if s.Recovered {
-			notes = append(notes, "recovered")
-		}
-		took := ""
-		if s.CompletedAt != nil {
-			took = span(s.CompletedAt.Sub(s.StartedAt).Truncate(time.Millisecond))
-		}
-		t.row(place(s.Seq), s.Name, s.Status, short(given(s.Args), 60), short(result, 70), a.at(s.StartedAt), took, strings.Join(notes, ", "))
+func stepsHead() []string {
+	return []string{"SEQ", "STEP", "STATUS", "ARGS", "RESULT", "STARTED", "TOOK", "NOTE"}
+}
+
+func (a *app) stepRow(s *engine.StepInfo) []string {
+	result := given(s.Result)
+	if s.Error != nil {
+		result = s.Error.Type + ": " + s.Error.Message
 	}
-	return t.String()
+	var notes []string
+	if s.Attempts > 1 {
+		notes = append(notes, plural(s.Attempts, "attempt"))
+	}
+	if s.Count > 1 {
+		notes = append(notes, fmt.Sprintf("%d times in a row", s.Count))
+	}
+	if s.Recovered {
+		notes = append(notes, "recovered")
+	}
+	took := ""
+	if s.CompletedAt != nil {
+		took = span(s.CompletedAt.Sub(s.StartedAt).Truncate(time.Millisecond))
+	}
+	return []string{place(s.Seq), s.Name, s.Status, short(given(s.Args), 60), short(result, 70), a.at(s.StartedAt), took, strings.Join(notes, ", ")}
 }
 
 // place shows a step's place in the record; those of the safe state lie behind

@@ -24,7 +24,7 @@ func (a *app) statusVerb() *cobra.Command {
 				return cannot("show the status", err)
 			}
 			if a.json() {
-				st.Engine.Alarms = array(st.Engine.Alarms)
+				st.Engine.Alarms, st.Engine.Obligations = array(st.Engine.Alarms), array(st.Engine.Obligations)
 				return a.document(st)
 			}
 			return a.print(a.statusText(st))
@@ -39,6 +39,9 @@ func (a *app) statusText(st wire.Status) string {
 	field(&b, "socket", st.Socket)
 	if e := st.Engine; st.State == wire.StateRunning {
 		field(&b, "runs", fmt.Sprintf("%d running, %d enqueued, %d held, %d in doubt", e.Running, e.Enqueued, e.Held, e.InDoubt))
+		if n := len(e.Obligations); n > 0 {
+			field(&b, "owed", plural(n, "line")+" of safe states not written: holdfast obligations")
+		}
 		journal := "in order"
 		if e.JournalRoom != "" {
 			journal = "NO ROOM: " + oneLine(e.JournalRoom)
@@ -65,11 +68,7 @@ func (a *app) statusText(st wire.Status) string {
 		b.WriteString("\n" + t.String())
 	}
 	if len(st.Engine.Alarms) > 0 {
-		t := newTable("ALARM", "SINCE", "RUN")
-		for _, al := range st.Engine.Alarms {
-			t.row(oneLine(al.Message), a.at(al.Since), al.Run)
-		}
-		b.WriteString("\n" + t.String())
+		b.WriteString("\n" + a.alarmsTable(st.Engine.Alarms))
 	}
 	return b.String()
 }

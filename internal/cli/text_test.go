@@ -66,7 +66,8 @@ func sampleRuns(t *testing.T) []engine.RunInfo {
 			ID: "20261121-190000123-0xyz", Workflow: "line.batch", Status: engine.Error, State: isa88.Error, Queue: "default", Commands: "engine",
 			Error:     &engine.RunError{Type: "GuardRefused", Message: "filler/speed_sp: 1300 is above max 1200", Step: "tags.write", Traceback: "line.star:12: in batch\nline.star:30: in set_speed"},
 			CreatedAt: clock(19, 0, 0), StartedAt: ptr(clock(19, 0, 0)), CompletedAt: ptr(clock(19, 3, 5)), Result: value.AppendNil(nil),
-			SafeState: []engine.SafeResult{{Tag: "filler/speed_sp", Value: raw(t, "0"), OK: true}, {Tag: "filler/valve", Value: raw(t, "false"), Detail: "BadNoCommunication"}},
+			SafeState:   []engine.SafeResult{{Tag: "filler/speed_sp", Value: raw(t, "0"), OK: true}, {Tag: "filler/valve", Value: raw(t, "false"), Detail: "BadNoCommunication"}},
+			Obligations: []engine.Obligation{{ID: "20261121-190000123-0xyz:filler/valve", Tag: "filler/valve", Value: raw(t, "false"), State: engine.Owed, Why: "filler/valve cannot be read: BadNoCommunication"}},
 		},
 	}
 }
@@ -83,14 +84,18 @@ func TestRunText(t *testing.T) {
 
 func TestStepsTable(t *testing.T) {
 	t.Parallel()
-	sameAsFile(t, "steps.txt", testApp().stepsTable([]engine.StepInfo{
+	table := newTable(stepsHead()...)
+	for _, s := range []engine.StepInfo{
 		{Seq: 0, Name: "tags.read", Status: "SUCCESS", Args: raw(t, `{"path": "filler/speed"}`), Attempts: 1, Count: 1,
 			Result: raw(t, `{"value": 12.5, "quality": "Good", "timestamp": "2026-11-21T20:00:00.000Z"}`), StartedAt: clock(20, 0, 0), CompletedAt: ptr(clock(20, 0, 0))},
 		{Seq: 1, Name: "rt.recvCommand", Status: "SUCCESS", Attempts: 1, Count: 600, StartedAt: clock(20, 0, 1), CompletedAt: ptr(clock(20, 2, 1))},
 		{Seq: 601, Name: "http.request", Status: "ERROR", Args: raw(t, `{"method": "GET"}`), Attempts: 3, Count: 1, Recovered: true,
 			Error: &engine.StepError{Type: "Timeout", Message: "no answer\nin 10 s"}, StartedAt: clock(20, 2, 2), CompletedAt: ptr(clock(20, 2, 32))},
 		{Seq: 602, Name: "tags.write", Status: "STARTED", Args: raw(t, `{"path": "filler/dose", "value": 5}`), Attempts: 1, Count: 1, StartedAt: clock(20, 2, 33)},
-	}))
+	} {
+		table.row(testApp().stepRow(&s)...)
+	}
+	sameAsFile(t, "steps.txt", table.String())
 }
 
 func TestStatusText(t *testing.T) {
@@ -98,8 +103,11 @@ func TestStatusText(t *testing.T) {
 	sameAsFile(t, "status.txt", testApp().statusText(wire.Status{
 		Version: "v0.1.0", State: wire.StateRunning, StartedAt: clock(18, 0, 0), UptimeMS: (2*time.Hour + 5*time.Minute).Milliseconds(), Socket: "/run/holdfast/holdfast.sock",
 		Engine: engine.Health{Running: 3, Held: 1, InDoubt: 1, JournalError: "no space left on device",
-			Journal: engine.JournalInfo{BarrierPerDay: 3_100_000, TimerPerDay: 900_000, CheckpointPerDay: 52_000, HistoryPerDay: 700, RepeatMS: 150_000},
-			Alarms:  []engine.Alarm{{Run: "20261121-190000123-0xyz", Message: "safe state not written: filler/valve", Since: clock(19, 3, 5)}}},
+			Obligations: []engine.Obligation{{ID: "20261121-190000123-0xyz:filler/valve"}},
+			Journal:     engine.JournalInfo{BarrierPerDay: 3_100_000, TimerPerDay: 900_000, CheckpointPerDay: 52_000, HistoryPerDay: 700, RepeatMS: 150_000},
+			Alarms: []engine.Alarm{
+				{ID: "owed:20261121-190000123-0xyz:filler/valve", Severity: engine.Critical, Run: "20261121-190000123-0xyz", Message: "safe state of filler/valve not reached: BadNoCommunication", Since: clock(19, 3, 5)},
+				{ID: "history", Severity: engine.Warning, Message: "runs that have ended stay among the live ones", Since: clock(19, 4, 5), AcknowledgedBy: "ada", AcknowledgedAt: ptr(clock(19, 5, 5))}}},
 		Connections: []wire.Link{
 			{Name: "plc1", Driver: "modbus", State: "up", Since: clock(18, 0, 1), LastData: ptr(clock(20, 4, 59)), Requests: 12345, Errors: 2, LastError: "cannot read holding 100–149 (50 registers) from tcp://192.0.2.10:502: request timed out"},
 			{Name: "press", Driver: "opcua", State: "connecting", Since: clock(18, 0, 0)},

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -210,11 +211,24 @@ func TestRunsOverTheSocket(t *testing.T) {
 		t.Errorf("a reader that has enough gets %v", err)
 	}
 	for _, run := range []string{"", ".", "..", "c.2"} {
-		_, err := c.Steps(ctx, run)
+		err := c.Steps(ctx, run, nil)
 		wantCode(t, err, wire.NotFound, "no ")
 	}
 	_, err = c.Command(ctx, "c.1", wire.Command{Command: isa88.Hold})
 	wantCode(t, err, wire.Refused, "has ended")
+}
+
+// A page that leads to itself is no answer: the client does not go round for ever.
+func TestPagesThatLeadNowhere(t *testing.T) {
+	t.Parallel()
+	for name, page := range map[string]string{"to itself": `{"steps": [{"seq": 4}], "next": 5}`, "empty": `{"steps": [], "next": 5}`} {
+		socket, _ := peer(t, say(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(page), page)))
+		n := 0
+		err := client.New(socket).Steps(t.Context(), "r", func(engine.StepInfo) error { n++; return nil })
+		if wantCode(t, err, wire.Failed, "a page leads to itself"); n > 2 {
+			t.Errorf("%s: %d steps", name, n)
+		}
+	}
 }
 
 func TestTagsOverTheSocket(t *testing.T) {

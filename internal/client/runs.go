@@ -83,16 +83,56 @@ func (c *Client) Show(ctx context.Context, run string) (info engine.RunInfo, err
 	return info, err
 }
 
-// Steps returns a run's recorded steps in order.
-func (c *Client) Steps(ctx context.Context, run string) (steps []engine.StepInfo, err error) {
-	err = c.ofRun(ctx, run, "/steps", nil, &steps)
-	return steps, err
+// Steps calls each with a run's recorded steps in order, until it returns an
+// error. They come by pages: some may have been given when the next cannot be had.
+func (c *Client) Steps(ctx context.Context, run string, each func(engine.StepInfo) error) error {
+	q := url.Values{}
+	for {
+		var p wire.StepPage
+		if err := c.ofRun(ctx, run, "/steps", q, &p); err != nil {
+			return err
+		}
+		for i := range p.Steps {
+			if err := each(p.Steps[i]); err != nil {
+				return err
+			}
+		}
+		if more, err := goOn(q, "from", p.Next, len(p.Steps)); err != nil || !more {
+			return err
+		}
+	}
 }
 
-// Log returns a run's entries of a stream; "" takes all its streams.
-func (c *Client) Log(ctx context.Context, run, stream string) (entries []engine.LogEntry, err error) {
-	err = c.ofRun(ctx, run, "/log", url.Values{"stream": {stream}}, &entries)
-	return entries, err
+// Log is Steps for a run's entries of a stream; "" takes all its streams.
+func (c *Client) Log(ctx context.Context, run, stream string, each func(engine.LogEntry) error) error {
+	q := url.Values{"stream": {stream}}
+	for {
+		var p wire.LogPage
+		if err := c.ofRun(ctx, run, "/log", q, &p); err != nil {
+			return err
+		}
+		for i := range p.Entries {
+			if err := each(p.Entries[i]); err != nil {
+				return err
+			}
+		}
+		if more, err := goOn(q, "after", p.Next, len(p.Entries)); err != nil || !more {
+			return err
+		}
+	}
+}
+
+// goOn makes q the question for the next page; more is false if there is none.
+func goOn(q url.Values, cursor string, next *uint32, got int) (more bool, err error) {
+	if next == nil {
+		return false, nil
+	}
+	at := strconv.FormatUint(uint64(*next), 10)
+	if got == 0 || at == q.Get(cursor) {
+		return false, &wire.Error{Code: wire.Failed, Message: "the daemon's answer cannot be read: a page leads to itself", Hint: versionHint}
+	}
+	q.Set(cursor, at)
+	return true, nil
 }
 
 // FollowLog calls each with the entries of a run's stream, those that are there

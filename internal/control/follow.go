@@ -9,21 +9,6 @@ import (
 	"holdfast/internal/control/wire"
 )
 
-func (s *Server) logOnce(ctx context.Context, r *request) (any, error) {
-	id, after, err := s.logRequest(r)
-	if err != nil {
-		return nil, err
-	}
-	entries, err := s.cfg.Engine.Log(ctx, id, r.query.Get("stream"), after)
-	if err != nil {
-		return nil, err
-	}
-	for i := range entries {
-		entries[i].Time = entries[i].Time.UTC()
-	}
-	return array(entries), nil
-}
-
 func (s *Server) logRequest(r *request) (id string, after uint32, err error) {
 	n, err := r.number("after", math.MaxUint32)
 	if err != nil {
@@ -120,16 +105,17 @@ func (f *follower) rest(ctx context.Context, d time.Duration) error {
 
 // entries emits what is new in the log.
 func (f *follower) entries(ctx context.Context, emit func(wire.Line) error) error {
-	entries, err := f.engine.Log(ctx, f.id, f.name, f.after)
-	if err != nil {
-		return err
-	}
-	for i := range entries {
-		entries[i].Time = entries[i].Time.UTC()
-		if err := emit(wire.Line{Entry: &entries[i]}); err != nil {
-			return err
+	var gone error
+	err := f.engine.EachLogEntry(ctx, f.id, f.name, f.after, func(l engine.LogEntry) bool {
+		l.Time = l.Time.UTC()
+		if gone = emit(wire.Line{Entry: &l}); gone != nil {
+			return false
 		}
-		f.after = entries[i].Seq
+		f.after = l.Seq
+		return true
+	})
+	if gone != nil {
+		return gone
 	}
-	return nil
+	return err
 }

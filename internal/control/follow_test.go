@@ -65,8 +65,8 @@ func (c *changing) AwaitEnd(ctx context.Context, _ string) error {
 	}
 }
 
-func (c *changing) Log(context.Context, string, string, uint32) ([]engine.LogEntry, error) {
-	return nil, nil
+func (c *changing) EachLogEntry(context.Context, string, string, uint32, func(engine.LogEntry) bool) error {
+	return nil
 }
 
 // following is a follower of a run, and when it looked at it.

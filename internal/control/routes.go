@@ -29,8 +29,8 @@ func (s *Server) list() []route {
 		{"POST", "/v1/runs", operator, nil, s.start},
 		{"GET", "/v1/runs", viewer, []string{"status", "workflow", "partition", "since", "limit"}, s.runs},
 		{"GET", "/v1/runs/{run}", viewer, nil, s.show},
-		{"GET", "/v1/runs/{run}/steps", viewer, nil, s.steps},
-		{"GET", "/v1/runs/{run}/log", viewer, []string{"stream", "after"}, s.logOnce},
+		{"GET", "/v1/runs/{run}/steps", viewer, []string{"from", "limit"}, s.steps},
+		{"GET", "/v1/runs/{run}/log", viewer, []string{"stream", "after", "limit"}, s.logOnce},
 		{"GET", "/v1/runs/{run}/log/follow", viewer, []string{"stream", "after"}, s.logFollow},
 		{"GET", "/v1/runs/{run}/follow", viewer, nil, s.runFollow},
 
@@ -40,6 +40,11 @@ func (s *Server) list() []route {
 		{"POST", "/v1/runs/{run}/messages", operator, nil, s.send},
 		{"POST", "/v1/runs/{run}/cancel", operator, nil, s.cancel},
 		{"POST", "/v1/runs/{run}/resolve", operator, nil, s.resolve},
+
+		{"GET", "/v1/alarms", viewer, nil, s.alarms},
+		{"POST", "/v1/alarms/ack", operator, nil, s.ack},
+		{"GET", "/v1/obligations", viewer, nil, s.obligations},
+		{"POST", "/v1/obligations/waive", operator, nil, s.waive},
 
 		{"GET", "/v1/tags", viewer, nil, s.tags},
 		{"GET", "/v1/tags/values", viewer, []string{"path"}, s.tagValues},

@@ -46,7 +46,7 @@ func answerOf[T any](v T, err error) (any, error) {
 
 // find returns the id of the request's run.
 func (s *Server) find(r *request) (string, error) {
-	return s.cfg.Engine.Find(r.http.PathValue("run"))
+	return s.cfg.Engine.Find(r.http.Context(), r.http.PathValue("run"))
 }
 
 func (s *Server) runs(ctx context.Context, r *request) (any, error) {
@@ -101,25 +101,6 @@ func tidy(i *engine.RunInfo) {
 			*t = &utc
 		}
 	}
-}
-
-func (s *Server) steps(ctx context.Context, r *request) (any, error) {
-	id, err := s.find(r)
-	if err != nil {
-		return nil, err
-	}
-	steps, err := s.cfg.Engine.Steps(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	for i := range steps {
-		steps[i].StartedAt = steps[i].StartedAt.UTC()
-		if at := steps[i].CompletedAt; at != nil {
-			utc := at.UTC()
-			steps[i].CompletedAt = &utc
-		}
-	}
-	return array(steps), nil
 }
 
 func (s *Server) send(ctx context.Context, r *request) (any, error) {

@@ -26,16 +26,16 @@ type Catalogue interface {
 
 // Observer shows runs.
 type Observer interface {
-	Find(ref string) (id string, err error)
+	Find(ctx context.Context, ref string) (id string, err error)
 	Show(ctx context.Context, id string) (engine.RunInfo, error)
 	Runs(ctx context.Context, f engine.Filter) ([]engine.RunInfo, error)
-	Steps(ctx context.Context, id string) ([]engine.StepInfo, error)
+	EachStep(ctx context.Context, id string, from uint32, yield func(engine.StepInfo) bool) error
 	Follower
 }
 
 // Follower tells what is new about a run.
 type Follower interface {
-	Log(ctx context.Context, id, stream string, after uint32) ([]engine.LogEntry, error)
+	EachLogEntry(ctx context.Context, id, stream string, after uint32, yield func(engine.LogEntry) bool) error
 	Await(ctx context.Context, id string, version uint64) (now uint64, ended bool, err error)
 	AwaitEnd(ctx context.Context, id string) error
 }
@@ -53,6 +53,21 @@ type Operator interface {
 	Send(ctx context.Context, id string, m engine.Message) (engine.Receipt, error)
 	Cancel(ctx context.Context, id, reason, actor string) error
 	Resolve(ctx context.Context, id string, a engine.Answer) error
+	Debts
+	Alarms
+}
+
+// Alarms knows what needs a human.
+type Alarms interface {
+	Alarms() []engine.Alarm
+	Acknowledge(ctx context.Context, id, actor string) (engine.Alarm, error)
+}
+
+// Debts knows what is owed of safe states.
+type Debts interface {
+	Obligations() []engine.Obligation
+	Waive(ctx context.Context, id, reason, actor string) error
+	Claim(ctx context.Context, tag, by string) (settle func(written bool), err error)
 }
 
 // Tags is what control needs of the process image, *gateway.Gateway.

@@ -147,7 +147,12 @@ func (s *Server) tagWrite(ctx context.Context, r *request) (any, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTime)
 	defer cancel()
+	settle, err := s.cfg.Engine.Claim(ctx, string(info.Path), r.actor)
+	if err != nil {
+		return nil, err
+	}
 	o, err := s.cfg.Tags.Write(ctx, info.Path, v)
+	settle(err == nil && o.Result != tag.Rejected)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = &wire.Error{Code: wire.TryAgain, Message: in.Path + ": the write could not be sent in time; nothing was sent"}
 	}

@@ -72,6 +72,7 @@ type scenario struct {
 	word     isa88.Command // said at once; whatever is HELD is answered with RESUME
 	want     string
 	writes   []string
+	idle     int // the last so many writes change nothing: one that is cut off is proven done before it was sent
 
 	// How a run may end instead that was in doubt when the command came.
 	doubtful       string
@@ -91,7 +92,7 @@ func scenarios() []scenario {
 			// While the pulse is in doubt the engine refuses HOLD: the run stands still already.
 			doubtful: filled, doubtfulWrites: slices.Concat(start, bottle, bottle, stop)},
 		{name: "fill_batch, stopped", workflow: "bottling.fill_batch", inputs: batch, word: isa88.Stop,
-			want: `SUCCESS COMPLETE {"ok":false,"bottles":0,"batch_no":7}`, writes: slices.Concat(start, stop),
+			want: `SUCCESS STOPPED {"ok":false,"bottles":0,"batch_no":7}`, writes: slices.Concat(start, stop, []string{"filler/valve false", "press/lamp false"}), idle: 2,
 			// While the pulse is in doubt the engine takes STOP, and writes the safe state.
 			doubtful: "CANCELLED STOPPED stopped by an operator", doubtfulWrites: append(slices.Clone(start[:4]), "filler/valve false", "press/lamp false")},
 		{name: "engine_hold", workflow: "bottling.rinse", inputs: value.NewMap("times", int64(2)), want: `SUCCESS COMPLETE {"times":2}`, writes: slices.Concat(bottle, bottle)},
@@ -209,6 +210,17 @@ func (s scenario) answer(ctx context.Context, e *engine.Engine, site *site, info
 	return say(ctx, e, s.word, "again") // the first was refused while there was a question
 }
 
+// wrote reports whether got is what the scenario writes, but for one write.
+func (s scenario) wrote(got []string) bool {
+	for i := range s.idle {
+		at := len(s.writes) - 1 - i
+		if slices.Equal(got, slices.Delete(slices.Clone(s.writes), at, at+1)) {
+			return true
+		}
+	}
+	return equalButOne(got, s.writes)
+}
+
 // equalButOne reports whether got is want, or want with one write to a tag of
 // kind set said twice in a row.
 func equalButOne(got, want []string) bool {
@@ -286,7 +298,7 @@ func (s scenario) cutAt(t *testing.T, cfg *config.Config, k uint64, early bool) 
 		if s.doubtful != "" && early && end == s.doubtful && slices.Equal(site.written(), s.doubtfulWrites) {
 			return
 		}
-		if end != s.want || !equalButOne(site.written(), s.writes) {
+		if end != s.want || !s.wrote(site.written()) {
 			t.Errorf("cut behind change %d (early: %v): ended with %s, want %s; wrote\n%q, want\n%q", k, early, end, s.want, site.written(), s.writes)
 		}
 	})

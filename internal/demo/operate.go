@@ -83,26 +83,23 @@ func count(n int, what string) string {
 
 // stoodAt says how far a run had come before this process began, by its record.
 func stoodAt(ctx context.Context, c *client.Client, run string, began time.Time) (string, error) {
-	steps, err := c.Steps(ctx, run)
-	if err != nil {
-		return "", err
-	}
-	at := "its beginning"
-	for _, s := range steps {
-		if s.StartedAt.After(began) {
-			break
+	at, over := "its beginning", false
+	if err := c.Steps(ctx, run, func(s engine.StepInfo) error {
+		if over = over || s.StartedAt.After(began); !over {
+			at = fmt.Sprintf("step %d, %s", s.Seq, s.Name)
 		}
-		at = fmt.Sprintf("step %d, %s", s.Seq, s.Name)
-	}
-	log, err := c.Log(ctx, run, "log")
-	if err != nil {
+		return nil
+	}); err != nil {
 		return "", err
 	}
 	said := ""
-	for _, e := range log {
+	if err := c.Log(ctx, run, "log", func(e engine.LogEntry) error {
 		if !e.Time.After(began) {
 			said = saying(e)
 		}
+		return nil
+	}); err != nil {
+		return "", err
 	}
 	if said != "" {
 		at += ", after " + said

@@ -73,7 +73,7 @@ func TestCrashAfter(t *testing.T) {
 	if !j.Report().Interrupted {
 		t.Error("a crash was taken for an orderly close")
 	}
-	refs, err := j.Find("", 0)
+	refs, err := j.Find(t.Context(), "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
