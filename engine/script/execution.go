@@ -46,10 +46,14 @@ func (x *execution) module(name string) starlark.StringDict {
 		return nil
 	}
 	x.unit.files = append(x.unit.files, name)
+	before := len(x.unit.workflows)
 	globals, err := x.run(src)
 	if err != nil {
 		x.unit.faults = append(x.unit.faults, executionFault(name, err))
 		return nil
+	}
+	for _, w := range x.unit.workflows[before:] { // now that all globals are there
+		w.handledBy(x.library)
 	}
 	x.modules[name] = exports(name, globals)
 	return x.modules[name]
@@ -164,14 +168,4 @@ func (l *loading) definedAt(t *starlark.Thread, fn *starlark.Function) syntax.Po
 		}
 	}
 	return syntax.MakePosition(&l.src.name, 1, 1)
-}
-
-// receives reports whether the file that defines a workflow mentions
-// recvCommand.
-func (l *loading) receives(fn *starlark.Function) bool {
-	if l.src.receives {
-		return true
-	}
-	s := l.sources[fn.Position().Filename()]
-	return s != nil && s.receives
 }

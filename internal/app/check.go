@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"holdfast/drivers/modbus"
+	"holdfast/engine"
 	"holdfast/engine/script"
 	"holdfast/gateway/tag"
 	"holdfast/internal/config"
@@ -17,7 +18,8 @@ import (
 
 // Check checks a configuration and its workflows, and opens nothing. It writes
 // every tag with both forms of its address to out, with plan the requests of
-// each scan, and always the files that were passed over. Faults are
+// each scan, every workflow with who handles its commands, and always the files
+// that were passed over. Faults are
 // "file:line:col: message".
 func Check(path string, plan bool, out io.Writer) (faults []string, err error) {
 	in, err := load(path)
@@ -27,7 +29,7 @@ func Check(path string, plan bool, out io.Writer) (faults []string, err error) {
 	if faults := in.all(); len(faults) > 0 {
 		return faults, printPassed(in.passed, out)
 	}
-	return nil, errors.Join(printTags(in.cfg, out), printPlan(in.cfg, plan, out), printPassed(in.passed, out))
+	return nil, errors.Join(printTags(in.cfg, out), printPlan(in.cfg, plan, out), printWorkflows(in.workflows, out), printPassed(in.passed, out))
 }
 
 // Schema returns the JSON Schema of the configuration.
@@ -62,6 +64,20 @@ func printTags(cfg *config.Config, out io.Writer) error {
 			write = t.Write.Kind.String()
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.Path, t.Connection, address, ref, t.Type, t.Scan, write)
+	}
+	return w.Flush()
+}
+
+// printWorkflows writes each workflow, and who handles its commands.
+func printWorkflows(ws []engine.Workflow, out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\nWORKFLOW\tFILE\tCOMMANDS")
+	for _, wf := range ws {
+		commands := wf.Commands.String()
+		if wf.CommandsWhy != "" {
+			commands += ", as " + wf.CommandsWhy
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", wf.Name, wf.File, commands)
 	}
 	return w.Flush()
 }

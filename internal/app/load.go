@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 
+	"holdfast/engine"
 	"holdfast/engine/script"
 	"holdfast/internal/config"
 	"holdfast/journal"
@@ -19,6 +20,8 @@ type loaded struct {
 	faults []string        // of the configuration: with one, nothing may begin
 	files  []script.Fault  // of the workflow files
 	passed []script.Passed // in the workflows folder
+
+	workflows []engine.Workflow // of the files
 }
 
 // all returns all faults, in words.
@@ -79,7 +82,7 @@ func load(path string) (*loaded, error) {
 		return in, nil
 	}
 	in.passed = script.PassedOver(cfg.WorkflowsDir)
-	_, _, in.files, err = workflows(cfg, lib, quiet)
+	_, in.workflows, in.files, err = workflows(cfg, lib, quiet)
 	return in, err
 }
 

@@ -126,3 +126,24 @@ tags:
 		}
 	}
 }
+
+// check says who handles the commands of each workflow, and why.
+func TestCheckSaysWhoHandlesCommands(t *testing.T) {
+	t.Parallel()
+	path := folder(t, simple)
+	workflowFile(t, path, "w.star", "@workflow\ndef polls(): getWorkflows().recvCommand()\n\n@workflow\ndef works(): pass\n\n@workflow(commands=\"script\")\ndef told(): pass\n")
+	var out bytes.Buffer
+	faults, err := Check(path, false, &out)
+	if err != nil || len(faults) > 0 {
+		t.Fatal(faults, err)
+	}
+	for _, want := range []string{
+		"polls              w.star:2                  script, as it reaches recvCommand at w.star:2\n",
+		"works              w.star:5                  engine, as it reaches no recvCommand\n",
+		"told               w.star:8                  script, as commands=\"script\"\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, out.String())
+		}
+	}
+}
