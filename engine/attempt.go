@@ -146,7 +146,8 @@ func (w *work) tryNow() (res any, err error) {
 	}
 	return w.guard(func() (any, error) {
 		if w.call.Body != nil {
-			w.run.inner = 0
+			w.run.inner, w.run.inBody = 0, true
+			defer func() { w.run.inBody = false }()
 			return w.call.Body(ctx)
 		}
 		return w.call.Step.Run(ctx, w.args)

@@ -241,7 +241,7 @@ func (w *work) complete(d *draft, u journal.Urgency) error {
 	if w.with.Taken != nil {
 		w.with.Records, w.with.Essential = append(w.with.Records, r.recs[0]), true
 		r.tail.live = false
-		r.seq++
+		r.next(r.seq)
 		err = r.commit(w.with)
 	} else {
 		err = r.advance(journal.Change{Records: r.recs[:1], Essential: w.effect}, u)

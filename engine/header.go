@@ -53,9 +53,7 @@ func decodeHeader(jh journal.Header) (header, error) {
 	}
 	h.workflow, h.dedup, h.partition = textIn(m, "workflow"), textIn(m, "dedup"), textIn(m, "partition")
 	h.priority, h.commands, h.powerLoss = int(numberIn(m, "priority")), CommandMode(numberIn(m, "commands")), PowerLoss(numberIn(m, "power_loss"))
-	if h.stopGrace = time.Duration(numberIn(m, "stop_grace_ms")) * time.Millisecond; h.stopGrace == 0 { // of a record without it
-		h.stopGrace = DefaultStopGrace
-	}
+	h.stopGrace = time.Duration(numberIn(m, "stop_grace_ms")) * time.Millisecond
 	if ms := numberIn(m, "deadline"); ms != 0 {
 		h.deadline = time.UnixMilli(ms).UTC()
 	}

@@ -16,7 +16,7 @@ const (
 	kindDone     journal.Kind = 2 // a step has ended: [name, args, error, result, attempts, recovered, took ms]; behind a kindBegun name and args are nil, and took is left out
 	kindReceived journal.Kind = 3 // a receive has ended: [call, topic, state, result, fates, messages: [number, uuid]…]
 	kindValue    journal.Kind = 4 // now, random, uuid: [what, value]
-	kindEvent    journal.Kind = 5 // [key, value]
+	kindEvent    journal.Kind = 5 // [key, value]; a third field, true, says of this and of the next two that the body of a step told it, and that no replay asks for it
 	kindStream   journal.Kind = 6 // [stream, value]
 	kindProgress journal.Kind = 7 // [message, extra]
 	kindNote     journal.Kind = 8 // what the engine did by itself: [what, …]; what is started, recovered, held, lost, asked, safe, settled, command, resolved or moot

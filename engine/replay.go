@@ -22,17 +22,34 @@ func (c *cursor) active() bool { return c.pos < len(c.recs) }
 // peek returns the record that the next call must match.
 func (c *cursor) peek() *journal.Record { return &c.recs[c.pos] }
 
-// take moves on after a call has been answered.
-func (c *cursor) take() {
+// take moves on after a call has been answered. It passes over what the body of
+// a step has said, and returns the place behind that; 0: there is none.
+func (c *cursor) take() (behind uint32) {
 	c.used++
 	if c.used < c.recs[c.pos].Count {
-		return
+		return 0
 	}
 	c.used = 0
 	c.pos++
+	for c.pos < len(c.recs) && saidInBody(&c.recs[c.pos]) {
+		behind = c.recs[c.pos].Seq + 1
+		c.pos++
+	}
 	if c.pos == len(c.recs) {
 		c.drop()
 	}
+	return behind
+}
+
+// saidInBody reports whether a record is what the body of a step has told the
+// outside: one with a third field.
+func saidInBody(rec *journal.Record) bool {
+	switch rec.Kind {
+	case kindEvent, kindStream, kindProgress:
+		major, n, _, err := value.ReadHead(rec.Data)
+		return err == nil && major == value.MajorArray && n > 2
+	}
+	return false
 }
 
 // drop forgets the record: nothing more is answered from it.
@@ -59,9 +76,9 @@ func (r *Run) expect(kind journal.Kind, n int, asked string, where func() string
 
 // taken moves the cursor and the next place on.
 func (r *Run) taken(rec *journal.Record) {
-	r.seq = rec.Seq + 1
 	recs, last := r.replay.recs, *rec
-	r.replay.take()
+	r.behind = max(r.behind, r.replay.take())
+	r.next(last.Seq)
 	if r.replay.active() || !joinable(last.Kind) {
 		return
 	}

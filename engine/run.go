@@ -27,6 +27,8 @@ type Run struct {
 	recorded    int64                      // bytes of the record that is to be replayed; fetch reads it
 	seq         uint32                     // next place in the program's lane
 	inner       int                        // steps called in the body of the user step at work
+	inBody      bool                       // the body of a user step is at work
+	behind      uint32                     // the place behind all that was said in bodies
 	safe        map[uint32]*journal.Record // what the record has of the safe state that is due
 	safeFrom    uint32                     // where in its lane that begins
 	tail        tail
@@ -195,7 +197,22 @@ func (r *Run) advance(c journal.Change, u journal.Urgency) error {
 		return err
 	}
 	r.tail.live = false
-	r.seq++
+	r.next(r.seq)
+	return nil
+}
+
+// next makes the place behind one that has been used the next.
+func (r *Run) next(used uint32) { r.seq = max(used+1, r.behind) }
+
+// recordSaid appends what the body of a step tells the outside: at a place of
+// its own, behind that of the step. A replay passes over it.
+func (r *Run) recordSaid(kind journal.Kind, data []byte) error {
+	place := max(r.seq+1, r.behind)
+	r.recs[0] = journal.Record{Seq: place, Kind: kind, Time: time.Now(), Data: data}
+	if err := r.append(journal.Change{Records: r.recs[:1]}, journal.Later); err != nil {
+		return err
+	}
+	r.behind = place + 1
 	return nil
 }
 

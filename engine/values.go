@@ -111,8 +111,14 @@ func (r *Run) tell(kind journal.Kind, asked, key string, v any, show func()) err
 		r.taken(rec)
 		return nil
 	}
-	r.buf = fields(r.buf[:0], key, value.Raw(enc))
-	if err := r.record(kind, r.buf, journal.Later); err != nil {
+	if r.inBody {
+		r.buf = fields(r.buf[:0], key, value.Raw(enc), true)
+		err = r.recordSaid(kind, r.buf)
+	} else {
+		r.buf = fields(r.buf[:0], key, value.Raw(enc))
+		err = r.record(kind, r.buf, journal.Later)
+	}
+	if err != nil {
 		return err
 	}
 	r.update(show)

@@ -167,6 +167,13 @@ def w():
 // returns how the run ended, and whether that was before the cut.
 func cutRun(t *testing.T, k uint64, files map[string]string) (engine.RunInfo, bool) {
 	t.Helper()
+	b, id, ended := cutLife(t, k, files)
+	return b.result(id), ended
+}
+
+// cutLife is cutRun, but that it returns the second life with its run.
+func cutLife(t *testing.T, k uint64, files map[string]string) (second *box, id string, ended bool) {
+	t.Helper()
 	dir := t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -187,8 +194,7 @@ func cutRun(t *testing.T, k uint64, files map[string]string) (engine.RunInfo, bo
 		return boot(t, dir, f, o, mustLoad(t, f, files)...)
 	}
 	b := life(o)
-	id := b.start("w")
-	ended := false
+	id = b.start("w")
 	for version := uint64(0); !ended; {
 		var err error
 		if version, ended, err = b.e.Await(ctx, id, version); err != nil {
@@ -196,5 +202,5 @@ func cutRun(t *testing.T, k uint64, files map[string]string) (engine.RunInfo, bo
 		}
 	}
 	b.shutdown()
-	return life(journal.Options{}).result(id), ended
+	return life(journal.Options{}), id, ended
 }
