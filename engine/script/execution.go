@@ -54,6 +54,10 @@ func (x *execution) module(name string) starlark.StringDict {
 	}
 	for _, w := range x.unit.workflows[before:] { // now that all globals are there
 		w.handledBy(x.library)
+		x.unit.faults = append(x.unit.faults, w.judgeSafe(x.library)...)
+	}
+	if x.lints {
+		x.judge(src, globals)
 	}
 	x.modules[name] = exports(name, globals)
 	return x.modules[name]

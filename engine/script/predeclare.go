@@ -26,6 +26,7 @@ func (f *Front) predeclare() {
 		steps[module][fn] = f.builtin[name]
 	}
 	rt := newHandle()
+	f.rt = rt
 	getWorkflows := starlark.NewBuiltin("getWorkflows", func(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		return rt, starlark.UnpackArgs("getWorkflows", args, kwargs)
 	})

@@ -23,6 +23,7 @@ type source struct {
 	program   *starlark.Program // nil if there are faults
 	loads     []load
 	functions map[place]*mentions // by the place of a def or lambda
+	facts     *facts
 	faults    []Fault
 }
 
@@ -63,7 +64,7 @@ func (f *Front) compile(name string, text []byte) *source {
 	}
 	b := builder{prepared: p, source: s, front: f}
 	file.Stmts = b.stmts(file.Stmts)
-	s.functions = mentioned(file.Stmts)
+	s.functions, s.facts = mentioned(file.Stmts), factsOf(file.Stmts)
 	rw := rewriter{}
 	rw.stmts(file.Stmts)
 	s.program, err = starlark.FileProgram(file, f.predeclared.Has)

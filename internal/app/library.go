@@ -44,10 +44,10 @@ func library(cfg *config.Config, tags steps.Tags, claims steps.Claims) ([]engine
 	return append(lib, goSteps()...), dbs, nil
 }
 
-// workflows loads the workflow files, and returns them with those in Go. The
-// name of one in Go is not for a file to take.
-func workflows(cfg *config.Config, lib []engine.Step, log *slog.Logger) (*script.Front, []engine.Workflow, []script.Fault, error) {
-	front, err := script.New(script.Options{Steps: lib, Log: log})
+// workflows loads the workflow files, judged by the plant unless that is nil,
+// and returns them with those in Go. The name of one in Go is not for a file to take.
+func workflows(cfg *config.Config, lib []engine.Step, plant script.Plant, log *slog.Logger) (*script.Front, []engine.Workflow, []script.Fault, error) {
+	front, err := script.New(script.Options{Steps: lib, Plant: plant, Log: log})
 	if err != nil {
 		return nil, nil, nil, err
 	}

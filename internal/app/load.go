@@ -12,6 +12,7 @@ import (
 	"holdfast/engine/script"
 	"holdfast/internal/config"
 	"holdfast/journal"
+	"holdfast/steps"
 )
 
 // loaded is a configuration, read and checked.
@@ -21,7 +22,8 @@ type loaded struct {
 	files  []script.Fault  // of the workflow files
 	passed []script.Passed // in the workflows folder
 
-	workflows []engine.Workflow // of the files
+	front     *script.Front     // nil before the workflow files are looked at
+	workflows []engine.Workflow // of the files and of the program
 }
 
 // all returns all faults, in words.
@@ -65,11 +67,14 @@ func load(path string) (*loaded, error) {
 		return in, nil
 	}
 	quiet := slog.New(slog.DiscardHandler)
+	var plant script.Plant // of a configuration with faults nothing can be said
 	if len(found) == 0 {
-		if _, err := newGateway(cfg, quiet); err != nil {
+		gw, err := newGateway(cfg, quiet)
+		if err != nil {
 			fault(err)
 			return in, nil
 		}
+		plant = steps.Plant{Tags: gw}
 	}
 	lib, dbs, err := library(&config.Config{Engine: cfg.Engine, HTTPAllow: cfg.HTTPAllow}, nil, nil)
 	if err != nil {
@@ -82,7 +87,7 @@ func load(path string) (*loaded, error) {
 		return in, nil
 	}
 	in.passed = script.PassedOver(cfg.WorkflowsDir)
-	_, in.workflows, in.files, err = workflows(cfg, lib, quiet)
+	in.front, in.workflows, in.files, err = workflows(cfg, lib, plant, quiet)
 	return in, err
 }
 
