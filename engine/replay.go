@@ -100,6 +100,9 @@ func joinable(k journal.Kind) bool { return k == kindDone || k == kindReceived }
 
 func (r *Run) mismatch(rec *journal.Record, asked string, where func() string) error {
 	at := "an unknown line"
+	if where == nil {
+		where = r.where
+	}
 	if where != nil {
 		at = where()
 	}

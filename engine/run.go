@@ -26,6 +26,7 @@ type Run struct {
 	replay      cursor
 	recorded    int64                      // bytes of the record that is to be replayed; fetch reads it
 	seq         uint32                     // next place in the program's lane
+	where       func() string              // the line that the program is at; nil: nobody knows
 	inner       int                        // steps called in the body of the user step at work
 	inBody      bool                       // the body of a user step is at work
 	behind      uint32                     // the place behind all that was said in bodies
@@ -100,6 +101,10 @@ func (r *Run) Workflow() string { return r.head.workflow }
 
 // Inputs returns the run's inputs, an encoded *value.Map, defaults filled in.
 func (r *Run) Inputs() value.Raw { return r.head.inputs }
+
+// Locate tells the run how to find the line that its program is at, as
+// "file.star:12", for calls that do not say it themselves.
+func (r *Run) Locate(where func() string) { r.where = where }
 
 // CheckCancelled returns the fatal error of a cancel or a deadline that has come.
 func (r *Run) CheckCancelled() error {

@@ -43,6 +43,9 @@ func (f *Front) call(ctx context.Context, st *state, fn *starlark.Function, args
 		f.log.Debug("script prints", "run", st.run.ID(), "text", msg)
 	}}
 	t.SetLocal(stateKey, st)
+	if st.ctx == nil { // the body of a step is never replayed
+		st.run.Locate(where(t))
+	}
 	b := f.limit(t)
 	defer context.AfterFunc(ctx, func() { t.Cancel("the run is to end") })()
 	v, err := starlark.Call(t, fn, args, kwargs)
