@@ -1,6 +1,7 @@
 package script
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -120,7 +121,7 @@ func (x *execution) run(src *source) (starlark.StringDict, error) {
 		},
 	}
 	t.SetLocal(loadingKey, &loading{x, src})
-	b := x.front.limit(t)
+	b := x.front.limit(context.Background(), t)
 	globals, err := src.program.Init(t, x.front.predeclared)
 	if err == nil {
 		err = b.freeze(globals)

@@ -52,7 +52,7 @@ func (f *Front) predeclare() {
 		"fail":    starlark.NewBuiltin("fail", fail),
 	}
 	f.modules["holdfast"] = merge(decorators, instance, library, tools)
-	f.predeclared = merge(f.modules["holdfast"], guardedUniverse(), guardedMethods(), guards())
+	f.predeclared = merge(f.modules["holdfast"], guardedUniverse(), guardedMethods(), guards(), comparers())
 	f.names = append(sortedKeys(f.modules["holdfast"]), sortedKeys(starlark.Universe)...)
 	for path, names := range f.modules {
 		f.modules[path] = merge(names, starlark.StringDict{wholeModule: &starlarkstruct.Module{Name: path, Members: names}})

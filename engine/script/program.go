@@ -46,7 +46,7 @@ func (f *Front) call(ctx context.Context, st *state, fn *starlark.Function, args
 	if st.ctx == nil { // the body of a step is never replayed
 		st.run.Locate(where(t))
 	}
-	b := f.limit(t)
+	b := f.limit(ctx, t)
 	defer context.AfterFunc(ctx, func() { t.Cancel("the run is to end") })()
 	v, err := starlark.Call(t, fn, args, kwargs)
 	if err != nil {

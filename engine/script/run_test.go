@@ -240,7 +240,7 @@ def w(peer=None):
 func TestStepsAreApart(t *testing.T) {
 	t.Parallel()
 	for call, want := range map[string]string{
-		`rt.progress("x")`:  "rt.progress cannot be called inside step s: what a step does is not recorded call by call; call it from the workflow (at w.star:4:16)",
+		`rt.send("x", 1)`:   "rt.send cannot be called inside step s: what a step does is not recorded call by call; call it from the workflow (at w.star:4:12)",
 		`rt.recv()`:         "rt.recv cannot be called inside step s: what a step does is not recorded call by call; call it from the workflow (at w.star:4:12)",
 		`rt.inputs["b"]`:    `key "b" not in dict (at w.star:4:14)`,
 		`OUTER.append(1)`:   "append: cannot append to frozen list (at w.star:4:17)",
