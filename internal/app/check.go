@@ -86,13 +86,9 @@ func printTags(cfg *config.Config, out io.Writer) error {
 // printWorkflows writes each workflow, and who handles its commands.
 func printWorkflows(ws []engine.Workflow, out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\nWORKFLOW\tFILE\tCOMMANDS")
+	fmt.Fprintln(w, "\nWORKFLOW\tFILE\tCOMMANDS\tWHY")
 	for _, wf := range ws {
-		commands := wf.Commands.String()
-		if wf.CommandsWhy != "" {
-			commands += ", as " + wf.CommandsWhy
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", wf.Name, wf.File, commands)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", wf.Name, wf.File, wf.Commands, wf.CommandsWhy)
 	}
 	return w.Flush()
 }

@@ -138,9 +138,9 @@ func TestCheckSaysWhoHandlesCommands(t *testing.T) {
 		t.Fatal(faults, err)
 	}
 	for _, want := range []string{
-		"polls              w.star:2                  script, as it reaches recvCommand at w.star:2\n",
-		"works              w.star:5                  engine, as it reaches no recvCommand\n",
-		"told               w.star:8                  script, as commands=\"script\"\n",
+		"polls              w.star:2                  script    it reaches recvCommand at w.star:2\n",
+		"works              w.star:5                  engine    it reaches no recvCommand\n",
+		"told               w.star:8                  script    commands=\"script\"\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, out.String())
