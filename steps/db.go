@@ -106,6 +106,7 @@ type statement struct {
 	sql  string
 	args []any
 	key  stepKey
+	used concealer
 }
 
 // stepKey is a step's place, under which holdfast_steps keeps an update.
@@ -136,6 +137,9 @@ func (d *Databases) statement(a engine.Args) (*statement, error) {
 	}
 	s := &statement{db: db, sql: text, args: make([]any, len(list))}
 	for i, v := range list {
+		if v, err = d.secrets.reveal(v, &s.used); err != nil {
+			return nil, err
+		}
 		if s.args[i], err = parameter(v); err != nil {
 			return nil, engine.Errorf("BadArgument", "args[%d] %v", i, err)
 		}

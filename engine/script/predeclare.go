@@ -49,6 +49,7 @@ func (f *Front) predeclare() {
 	tools := starlark.StringDict{
 		"attempt": starlark.NewBuiltin("attempt", attempt),
 		"struct":  starlark.NewBuiltin("struct", starlarkstruct.Make),
+		"secret":  starlark.NewBuiltin("secret", newSecret),
 		"fail":    starlark.NewBuiltin("fail", fail),
 	}
 	f.modules["holdfast"] = merge(decorators, instance, library, tools)

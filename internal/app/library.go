@@ -37,7 +37,7 @@ func library(cfg *config.Config, tags steps.Tags, claims steps.Claims) ([]engine
 	if err != nil {
 		return nil, nil, err
 	}
-	lib, err := steps.All(steps.Config{Tags: tags, StaleAfter: cfg.Engine.StaleAfter, HTTPAllow: cfg.HTTPAllow, Databases: dbs, Claims: claims})
+	lib, err := steps.All(steps.Config{Tags: tags, StaleAfter: cfg.Engine.StaleAfter, HTTPAllow: cfg.HTTPAllow, Databases: dbs, Claims: claims, Secrets: cfg.Credential})
 	if err != nil {
 		return nil, nil, err
 	}
