@@ -216,8 +216,9 @@ func (f *Front) defineWorkflow(t *starlark.Thread, w *workflowDef, c starlark.Ca
 	return w, nil
 }
 
-// handledBy decides who handles the workflow's commands, and says why.
-func (w *workflowDef) handledBy(l *library) {
+// handledBy decides who handles the workflow's commands, and says why. deaf says
+// that it is to be its script, and that this can never ask for any.
+func (w *workflowDef) handledBy(l *library) (deaf bool) {
 	where, receives := l.receives(w.fn)
 	switch {
 	case !w.auto:
@@ -228,6 +229,7 @@ func (w *workflowDef) handledBy(l *library) {
 	default:
 		w.conf.CommandsWhy = "it reaches no recvCommand"
 	}
+	return !receives && w.conf.Commands == engine.ByScript
 }
 
 // function returns the function that a decorator stands above.

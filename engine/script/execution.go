@@ -54,7 +54,10 @@ func (x *execution) module(name string) starlark.StringDict {
 		return nil
 	}
 	for _, w := range x.unit.workflows[before:] { // now that all globals are there
-		w.handledBy(x.library)
+		if w.handledBy(x.library) && x.lints {
+			x.unit.warnings = append(x.unit.warnings, Fault{w.pos.Filename(), int(w.pos.Line), int(w.pos.Col),
+				fmt.Sprintf("workflow %s is to handle commands itself, and reaches no recvCommand: HOLD and RESUME come to nobody", w.name)})
+		}
 		x.unit.faults = append(x.unit.faults, w.judgeSafe(x.library)...)
 	}
 	if x.lints {

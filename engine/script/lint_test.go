@@ -178,6 +178,10 @@ def named():
     rt.setEvent("a", rt.inputs)
     return rt.workflowID + getWorkflows().nothing()
 
+@workflow(commands = "script")
+def deaf():
+    pass
+
 @step
 def inside():
     rt.progress("fine")
@@ -224,8 +228,9 @@ def helper(x):
 		`w.star:59:8: rt.startChild is not available yet`,
 		`w.star:61:15: rt has no workflowID (did you mean workflowId?)`,
 		`w.star:61:43: rt has no nothing`,
-		`w.star:66:22: rt.now is refused inside step inside: what a step does is not recorded call by call; call it from the workflow`,
-		`w.star:66:35: rt.recv is refused inside step inside: what a step does is not recorded call by call; call it from the workflow`,
+		`w.star:64:1: workflow deaf is to handle commands itself, and reaches no recvCommand: HOLD and RESUME come to nobody`,
+		`w.star:70:22: rt.now is refused inside step inside: what a step does is not recorded call by call; call it from the workflow`,
+		`w.star:70:35: rt.recv is refused inside step inside: what a step does is not recorded call by call; call it from the workflow`,
 	})
 	if n != 0 {
 		t.Errorf("%d workflows of files with faults", n)
