@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"holdfast/engine"
@@ -33,10 +34,13 @@ func requestWithSecrets(t *testing.T) engine.Step {
 func TestSecretHeader(t *testing.T) {
 	t.Parallel()
 	var other *httptest.Server
+	var mu sync.Mutex
 	seen := map[string]http.Header{}
 	note := func(name string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
 			seen[name+r.URL.Path] = r.Header.Clone()
+			mu.Unlock()
 			switch r.URL.Path {
 			case "/here":
 				http.Redirect(w, r, "/end", http.StatusTemporaryRedirect)
@@ -56,6 +60,8 @@ func TestSecretHeader(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	for at, want := range map[string]string{"first/here": "hunter2-hunter2", "first/end": "hunter2-hunter2", "first/there": "hunter2-hunter2", "other/end": ""} {
 		if h := seen[at]; h.Get("X-Token") != want || h.Get("X-Mine") != "yes" {
 			t.Errorf("%s saw %v", at, h)
