@@ -29,6 +29,7 @@ type budget struct {
 	since     uint64             // step count at the last call that the engine recorded
 	measure   uint64             // step count at which memory is measured next
 	growing   [][]starlark.Value // elements of the comprehensions and sorts at work
+	tables    map[any]int        // how many keys large dicts and sets had when these were counted, by weak pointer
 	err       *limitError
 }
 

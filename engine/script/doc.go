@@ -40,15 +40,15 @@
 // What goes through much without making anything is counted as well, by what it
 // goes through: comparisons and searches (walker), the hashing of keys
 // (walker.key), methods of texts (chargedMethods). Four elements, 64 bytes that
-// are searched or hashed, or 1,024 that are compared, are one step. Keys that are
-// known to share a hash, where a table is made of many at once, are counted as the
-// comparisons that this takes. Whoever counts also looks whether the run is to
-// end, so that a cancel, an abort, a shutdown need not wait for the operation.
+// are searched or hashed, or 1,024 that are compared, are one step. Keys that
+// share a hash are counted as the comparisons that this takes (crowd): where a
+// table is made of many at once, and each time that one has grown to twice its
+// size. Whoever counts also looks whether the run is to end, so that a cancel, an
+// abort, a shutdown need not wait for the operation.
 //
 // The cost: some 0.15 µs for each rewritten operation that is not with a literal
 // (i + 1 and x == "a" stay as they are) and for each index that is not a literal;
 // and the measuring, which is in proportion to what is measured and rare. Not
 // counted is what only a half-evaluated expression holds, of which there can be no
-// more than the program's text has operands. Not counted either is what keys cost
-// that share a hash and are put into a dict one by one.
+// more than the program's text has operands.
 package script

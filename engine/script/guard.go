@@ -44,6 +44,9 @@ func guards() starlark.StringDict {
 		}
 		return args[0], chargeKey(t, args[0])
 	})
+	d[opInto] = starlark.NewBuiltin("setindex", func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+		return args[0], chargeGrown(t, args[0])
+	})
 	d[opAttr] = starlark.NewBuiltin("getattr", func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 		return attribute(t, args[0], string(args[1].(starlark.String)))
 	})
@@ -57,6 +60,12 @@ func guards() starlark.StringDict {
 		top := &b.growing[len(b.growing)-1]
 		*top = append(*top, args[0])
 		return args[0], nil
+	})
+	d[opKeepKey] = starlark.NewBuiltin("for", func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+		b := budgetOf(t)
+		top := &b.growing[len(b.growing)-1]
+		*top = append(*top, args[0])
+		return args[0], chargeEntries(t, *top)
 	})
 	d[opEnd] = starlark.NewBuiltin("for", func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 		b := budgetOf(t)
@@ -229,6 +238,9 @@ func update(t *starlark.Thread, x, y *starlark.Dict) error {
 		return err
 	}
 	if err := chargeKeys(t, y, true); err != nil {
+		return err
+	}
+	if err := chargeGrown(t, x); err != nil {
 		return err
 	}
 	for _, kv := range y.Items() {

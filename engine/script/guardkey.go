@@ -2,6 +2,7 @@ package script
 
 import (
 	"strings"
+	"weak"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
@@ -34,11 +35,10 @@ func (w *walker) key(k starlark.Value) error {
 }
 
 // manyKeys is from how many keys on it is looked at whether they share hashes.
-const manyKeys = 64
+const manyKeys = 256
 
 // keys counts the hashing of the elements of an iterable, as for a table that is
-// made of them. Keys that share a hash are compared with each other: the first
-// of n with none, the last with all.
+// made of them.
 func (w *walker) keys(v starlark.Iterable) error {
 	return w.keysOf(v, func(e starlark.Value) starlark.Value { return e })
 }
@@ -48,33 +48,117 @@ func (w *walker) keysOf(v starlark.Iterable, pick func(starlark.Value) starlark.
 	if _, isText := viewed(v); isText || n < 0 {
 		return nil // short texts and bytes
 	}
-	var same map[uint32]int
-	if n >= manyKeys {
-		same = make(map[uint32]int, n)
-	}
+	c := crowd{walker: w, many: n >= manyKeys}
 	for e := range starlark.Elements(v) {
 		k := pick(e)
 		if k == nil {
 			continue
 		}
-		if err := w.key(k); err != nil {
-			return err
-		}
-		if same == nil {
-			continue
-		}
-		h, err := k.Hash()
-		if err != nil {
-			break // Starlark says so, at this one
-		}
-		before := same[h]
-		same[h]++
-		if err := w.pay(1 + before); err != nil {
+		if over, err := c.add(k); over || err != nil {
 			return err
 		}
 	}
 	return w.settle()
 }
+
+// crowd finds keys that share a hash: each of them is compared with those before
+// it, in one go where a table is made of them, or grows.
+type crowd struct {
+	*walker
+	many  bool
+	first map[uint32]starlark.Value   // of each hash
+	more  map[uint32][]starlark.Value // further ones, up to maxTwins
+	twins map[uint32]int              // how many there are beyond
+}
+
+// maxTwins is how many keys of one hash are told from each other.
+const maxTwins = 8
+
+// add counts one more key. over says that it is none: Starlark says so, and goes
+// no further.
+func (c *crowd) add(k starlark.Value) (over bool, err error) {
+	if err := c.key(k); err != nil || !c.many {
+		return false, err
+	}
+	h, err := k.Hash()
+	if err != nil {
+		return true, nil
+	}
+	if c.first == nil {
+		c.first, c.more, c.twins = make(map[uint32]starlark.Value), make(map[uint32][]starlark.Value), make(map[uint32]int)
+	}
+	other, taken := c.first[h]
+	if !taken {
+		c.first[h] = k
+		return false, c.pay(1)
+	}
+	for _, other := range append([]starlark.Value{other}, c.more[h]...) {
+		if same, err := starlark.Equal(other, k); err != nil || same { // as long as the key is, which is counted
+			return false, c.pay(1)
+		}
+	}
+	if len(c.more[h]) < maxTwins { // as may be by chance, which is another in each process
+		c.more[h] = append(c.more[h], k)
+		return false, c.pay(1)
+	}
+	c.twins[h]++
+	return false, c.pay(elementsPerStep * (maxTwins + c.twins[h]))
+}
+
+// chargeGrown counts the keys of a table that has grown to twice of what it had
+// when they were counted last: what is put into it one by one may share hashes,
+// too.
+func chargeGrown(t *starlark.Thread, table starlark.Value) error {
+	var (
+		id any
+		it starlark.Iterable
+	)
+	switch v := table.(type) {
+	case *starlark.Dict:
+		if v.Len() < manyKeys {
+			return nil
+		}
+		id, it = weak.Make(v), v
+	case *starlark.Set:
+		if v.Len() < manyKeys {
+			return nil
+		}
+		id, it = weak.Make(v), v
+	default:
+		return nil
+	}
+	b, n := budgetOf(t), starlark.Len(table)
+	if n < 2*b.tables[id] {
+		return nil
+	}
+	if b.tables == nil || len(b.tables) == maxTables {
+		b.tables = make(map[any]int)
+	}
+	b.tables[id] = n
+	w := walkerOf(t)
+	return w.keys(it)
+}
+
+// chargeEntries counts the keys of a dict that is being made, of which entries
+// has the keys and values by turns, and one key more, as often as they have
+// doubled.
+func chargeEntries(t *starlark.Thread, entries []starlark.Value) error {
+	n := len(entries)/2 + 1
+	if n < manyKeys || n&(n-1) != 0 {
+		return nil
+	}
+	w := walkerOf(t)
+	c := crowd{walker: &w, many: true}
+	for i := 0; i < len(entries); i += 2 {
+		if over, err := c.add(entries[i]); over || err != nil {
+			return err
+		}
+	}
+	return w.settle()
+}
+
+// maxTables bounds of how many tables it is remembered how large they were.
+const maxTables = 1024
 
 // chargeKeys counts the hashing of what is put into a set, or of the keys of
 // what is put into a dict.

@@ -70,7 +70,7 @@ func chargedMethods() map[string]map[string]charge {
 					return err
 				}
 			}
-			return nil
+			return chargeGrown(t, x)
 		}
 	}
 	set := func(c charge) map[string]charge { return map[string]charge{"set": c} }
@@ -87,8 +87,8 @@ func chargedMethods() map[string]map[string]charge {
 		"symmetric_difference": set(both),
 		"issubset":             set(both),
 		"issuperset":           set(both),
-		"get":                  {"dict": chargeFirstKey}, "setdefault": {"dict": chargeFirstKey},
-		"add": set(chargeFirstKey), "discard": set(chargeFirstKey),
+		"get":                  {"dict": chargeFirstKey}, "setdefault": {"dict": chargePut},
+		"add": set(chargePut), "discard": set(chargeFirstKey),
 		"find": text(chargeSearch), "partition": text(chargeSearch),
 		"join": text(chargeJoin), "replace": text(chargeReplace), "format": text(chargeFormat),
 	}
@@ -160,6 +160,14 @@ func chargeFirstKey(t *starlark.Thread, _ starlark.Value, args starlark.Tuple, _
 		return nil
 	}
 	return chargeKey(t, args[0])
+}
+
+// chargePut counts what puts one key into a dict or set.
+func chargePut(t *starlark.Thread, x starlark.Value, args starlark.Tuple, kwargs []starlark.Tuple) error {
+	if err := chargeGrown(t, x); err != nil {
+		return err
+	}
+	return chargeFirstKey(t, x, args, kwargs)
 }
 
 // chargeFind counts what a search in a list compares, by doing it. Where the

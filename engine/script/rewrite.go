@@ -15,7 +15,10 @@ const (
 	opAttr   = "."
 	opBegin  = "for"
 	opKeep   = "for append"
-	opEnd    = "for end"
+	opInto   = "[]="
+
+	opKeepKey = "for append key"
+	opEnd     = "for end"
 )
 
 // rewriter turns operations that can make much at once into calls of functions
@@ -73,6 +76,9 @@ func (rw rewriter) target(e syntax.Expr) {
 	switch e := e.(type) {
 	case *syntax.IndexExpr:
 		e.X, e.Y = rw.expr(e.X), rw.key(e.Y)
+		if literal(e.Y) == nil {
+			e.X = call(syntax.Start(e.X), opInto, e.X)
+		}
 	case *syntax.DotExpr:
 		e.X = rw.expr(e.X)
 	case *syntax.ParenExpr:
@@ -198,7 +204,7 @@ func (rw rewriter) slice(e *syntax.SliceExpr) syntax.Expr {
 // comprehension lets the elements be seen while the list or dict is being made.
 func (rw rewriter) comprehension(e *syntax.Comprehension) {
 	if entry, ok := e.Body.(*syntax.DictEntry); ok {
-		entry.Key = call(entry.Colon, opKeep, rw.key(entry.Key))
+		entry.Key = call(entry.Colon, opKeepKey, rw.key(entry.Key))
 		entry.Value = call(entry.Colon, opKeep, rw.expr(entry.Value))
 	} else {
 		e.Body = call(syntax.Start(e.Body), opKeep, rw.expr(e.Body))
