@@ -154,7 +154,8 @@ func (w *work) tryNow() (res any, err error) {
 	}
 	return w.guard(func() (any, error) {
 		if w.call.Body != nil {
-			w.lane.inner = 0
+			w.lane.inner, w.lane.inBody = 0, true
+			defer func() { w.lane.inBody = false }()
 			return w.call.Body(ctx)
 		}
 		return w.call.Step.Run(ctx, w.args)

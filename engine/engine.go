@@ -117,7 +117,8 @@ func (e *Engine) Workflows() []WorkflowInfo {
 			inputs = []Input{}
 		}
 		out = append(out, WorkflowInfo{Name: w.Name, Description: w.Description, File: w.File, Inputs: inputs, AnyInput: w.AnyInput,
-			Commands: CommandModeName(w.Commands.String()), TimeoutMS: w.Timeout.Milliseconds()})
+			Commands: CommandModeName(w.Commands.String()), CommandsWhy: w.CommandsWhy,
+			StopGraceMS: cmp.Or(w.StopGrace, DefaultStopGrace).Milliseconds(), TimeoutMS: w.Timeout.Milliseconds()})
 	}
 	slices.SortFunc(out, func(a, b WorkflowInfo) int { return cmp.Compare(a.Name, b.Name) })
 	return out

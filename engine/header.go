@@ -21,6 +21,7 @@ type header struct {
 	partition string
 	priority  int
 	commands  CommandMode
+	stopGrace time.Duration
 	powerLoss PowerLoss
 	safeState []SafeWrite
 }
@@ -37,7 +38,7 @@ func (h *header) encode() ([]byte, error) {
 	}
 	return value.Encode(value.NewMap(
 		"box", h.box, "workflow", h.workflow, "inputs", h.inputs, "deadline", deadline, "dedup", h.dedup,
-		"partition", h.partition, "priority", h.priority, "commands", int(h.commands), "power_loss", int(h.powerLoss), "safe_state", safe))
+		"partition", h.partition, "priority", h.priority, "commands", int(h.commands), "stop_grace_ms", h.stopGrace.Milliseconds(), "power_loss", int(h.powerLoss), "safe_state", safe))
 }
 
 func decodeHeader(jh journal.Header) (header, error) {
@@ -54,6 +55,7 @@ func decodeHeader(jh journal.Header) (header, error) {
 	h.box = textIn(m, "box")
 	h.workflow, h.dedup, h.partition = textIn(m, "workflow"), textIn(m, "dedup"), textIn(m, "partition")
 	h.priority, h.commands, h.powerLoss = int(numberIn(m, "priority")), CommandMode(numberIn(m, "commands")), PowerLoss(numberIn(m, "power_loss"))
+	h.stopGrace = time.Duration(numberIn(m, "stop_grace_ms")) * time.Millisecond
 	if ms := numberIn(m, "deadline"); ms != 0 {
 		h.deadline = time.UnixMilli(ms).UTC()
 	}

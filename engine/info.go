@@ -101,6 +101,8 @@ type WorkflowInfo struct {
 	Inputs      []Input         `json:"inputs"`
 	AnyInput    bool            `json:"any_input"`
 	Commands    CommandModeName `json:"commands"`
+	CommandsWhy string          `json:"commands_why"` // for people
+	StopGraceMS int64           `json:"stop_grace_ms"`
 	TimeoutMS   int64           `json:"timeout_ms"`
 }
 

@@ -66,7 +66,7 @@ func (e *Engine) tend(o *obligation) {
 				e.report(o, e.settled(o, true, "it was seen to hold the value on "+clockTime(time.Now())))
 			}
 		})
-	case o.State == Unconfirmed:
+	case o.State == Unconfirmed || o.State == Stale:
 	case o.State == Unknown && !now.Repeatable:
 		e.because(o, errors.New("it was sent and may have had its effect, so it is not sent again: look at the machine, and give it up"))
 	default:

@@ -22,7 +22,10 @@ type lane struct {
 	next   record.Place
 	writer record.Writer
 	tail   tail
-	inner  int // steps called in the body of the user step at work
+	where  func() string // the line that the program is at; nil: nobody knows
+	inner  int           // steps called in the body of the user step at work
+	inBody bool          // the body of a user step is at work
+	behind uint32        // the place behind all that was told in bodies
 
 	buf     []byte
 	args    []byte // of the call at work, without defaults
@@ -105,7 +108,29 @@ func (l *lane) appendNext(c journal.Change, u journal.Urgency) error {
 		return err
 	}
 	l.tail.live = false
-	l.next = l.next.Next()
+	l.moveOn(l.next)
+	return nil
+}
+
+// moveOn makes the place behind one that has been used the next.
+func (l *lane) moveOn(used record.Place) {
+	l.next = used.Next()
+	l.next.Seq = max(l.next.Seq, l.behind)
+}
+
+// appendInBody appends what the body of a step tells the outside: at a place of
+// its own, behind that of the step. A replay passes over it.
+func (l *lane) appendInBody(kind journal.Kind, data []byte) error {
+	at := l.next.Next()
+	at.Seq = max(at.Seq, l.behind)
+	recs, err := l.entry(at, kind, time.Now(), data)
+	if err != nil {
+		return err
+	}
+	if err := l.append(journal.Change{Records: recs}, journal.Later); err != nil {
+		return err
+	}
+	l.behind = at.Seq + 1
 	return nil
 }
 

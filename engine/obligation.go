@@ -52,6 +52,7 @@ const (
 	Owed        ObligationState = "owed"        // not written
 	Unknown     ObligationState = "unknown"     // sent, and not known to have had its effect
 	Unconfirmed ObligationState = "unconfirmed" // the device took it, and it does not read back
+	Stale       ObligationState = "stale"       // the journal was restored or has lost a part: it may have been written, or overtaken, since
 )
 
 // obligationTable is the engine's table of them in the journal.
@@ -62,6 +63,7 @@ const obligationTable = "obligation"
 type obligation struct {
 	Obligation
 	num       uint64 // of the run, in the journal
+	home      string // identity of the journal that it was put into
 	claimedBy string // somebody who writes the tag now
 	claims    int
 	orphan    string // who wrote the tag when the process before this one ended
@@ -92,14 +94,14 @@ func (o *obligation) entry() journal.Entry {
 		last = o.LastAttempt.UnixMilli()
 	}
 	return journal.Entry{Table: obligationTable, Key: o.ID, Value: record.Fields(nil, o.Run, o.num, o.Workflow, o.Tag, o.Value, o.Since.UnixMilli(),
-		short(o.Why), string(o.State), o.Attempts, last, o.claimedBy)}
+		short(o.Why), string(o.State), o.Attempts, last, o.claimedBy, o.home)}
 }
 
 func decodeObligation(key string, data []byte) (*obligation, error) {
 	v, err := value.Decode(data)
 	l, ok := v.([]any)
-	if err != nil || !ok || len(l) < 11 {
-		return nil, fmt.Errorf("obligation %q cannot be read: %d fields, %w", key, len(l), cmp.Or(err, errors.New("11 expected")))
+	if err != nil || !ok || len(l) < 12 {
+		return nil, fmt.Errorf("obligation %q cannot be read: %d fields, %w", key, len(l), cmp.Or(err, errors.New("12 expected")))
 	}
 	o := &obligation{Obligation: Obligation{ID: key}}
 	num, _ := l[1].(int64)
@@ -108,7 +110,7 @@ func decodeObligation(key string, data []byte) (*obligation, error) {
 	last, _ := l[9].(int64)
 	state, _ := l[7].(string)
 	o.num, o.Since, o.Attempts, o.State = uint64(num), time.UnixMilli(since).UTC(), int(attempts), ObligationState(state)
-	for i, s := range map[int]*string{0: &o.Run, 2: &o.Workflow, 3: &o.Tag, 6: &o.Why, 10: &o.claimedBy} {
+	for i, s := range map[int]*string{0: &o.Run, 2: &o.Workflow, 3: &o.Tag, 6: &o.Why, 10: &o.claimedBy, 11: &o.home} {
 		*s, _ = l[i].(string)
 	}
 	if last != 0 {
@@ -134,7 +136,7 @@ func (e *Engine) Obligations() []Obligation {
 
 // unwritten makes an obligation of a line of the run's safe state.
 func (r *Run) unwritten(line SafeWrite, res SafeResult, failure *StepError) *obligation {
-	o := &obligation{num: r.num, Obligation: Obligation{ID: obligationID(r.head.id, line.Tag), Run: r.head.id, Workflow: r.head.workflow, Tag: line.Tag,
+	o := &obligation{num: r.num, home: r.eng.journal.Identity(), Obligation: Obligation{ID: obligationID(r.head.id, line.Tag), Run: r.head.id, Workflow: r.head.workflow, Tag: line.Tag,
 		Value: line.Value, Since: time.Now().UTC().Truncate(time.Millisecond), Why: res.Detail, State: Owed}}
 	switch {
 	case failure == nil:

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -424,4 +425,49 @@ func TestObligationCrashMatrix(t *testing.T) {
 	if cuts < 5 {
 		t.Errorf("only %d changes", cuts)
 	}
+}
+
+// What an older state of the journal owes, one from a backup, is not written: what
+// was done since is not on record.
+func TestObligationOfRestoredJournal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testObligationOfRestoredJournal)
+}
+
+func testObligationOfRestoredJournal(t *testing.T) {
+	dir, other, x := t.TempDir(), t.TempDir(), newWire()
+	x.cut()
+	life := func(dir string) *box {
+		return boot(t, dir, engine.Config{SafeWrite: x}, journal.Options{}, failing("valve"))
+	}
+	b := life(dir)
+	id := b.start(engine.StartRequest{Workflow: "failing"})
+	b.result(id)
+	var backup bytes.Buffer
+	if _, err := b.j.Backup(t.Context(), &backup); err != nil {
+		t.Fatal(err)
+	}
+	b.shutdown()
+	if _, err := journal.Restore(other, bytes.NewReader(backup.Bytes()), journal.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	x.mend()
+	for range 2 { // it stays so
+		b = life(other)
+		time.Sleep(time.Hour)
+		if all := b.e.Obligations(); len(all) != 1 || all[0].State != engine.Stale {
+			t.Errorf("obligations are %+v", all)
+		}
+		b.shutdown()
+	}
+	b = life(other)
+	settle, err := b.e.Claim(t.Context(), "valve", "eva")
+	if err != nil {
+		t.Fatal(err)
+	}
+	settle(true)
+	if all := b.e.Obligations(); len(all) != 0 || len(x.was()) != 0 {
+		t.Errorf("obligations are %+v, sent %v", all, x.was())
+	}
+	b.shutdown()
 }

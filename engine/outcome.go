@@ -99,7 +99,7 @@ func (w *work) completeIntent(u journal.Urgency) error {
 	if w.alongside.Taken != nil {
 		w.alongside.Records, w.alongside.Essential = append(w.alongside.Records, recs[0]), true
 		l.tail.live = false
-		l.next = l.next.Next()
+		l.moveOn(w.place)
 		err = l.commit(w.alongside)
 	} else {
 		err = l.appendNext(journal.Change{Records: recs, Essential: w.effect}, u)

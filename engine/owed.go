@@ -23,11 +23,35 @@ func (e *Engine) loadObligations(ctx context.Context) error {
 		return true
 	})
 	e.enlist(found...)
+	if err == nil {
+		err = e.doubtObligations(found)
+	}
 	if err = errors.Join(append(unread, err)...); err != nil && ctx.Err() == nil {
 		e.alarmFor("lost", "", fmt.Sprintf("what is owed of a safe state may be lost: %v", err)) // the others are kept
 		return nil
 	}
 	return err
+}
+
+// doubtObligations keeps from being written what an older state of the journal
+// says is owed: what was done about it since is not on record.
+func (e *Engine) doubtObligations(found []*obligation) error {
+	home, c := e.journal.Identity(), journal.Change{Essential: true}
+	whole := e.journal.Report().Clean
+	for _, o := range found {
+		if o.home == home && whole || o.State == Stale {
+			continue
+		}
+		o.State, o.home = Stale, home
+		o.Why = "the journal was restored, or has lost a part, since it was owed: whether it was written, or somebody has written the tag since, is not known; write it by hand, or give it up"
+		c.State = append(c.State, o.entry())
+	}
+	if len(c.State) == 0 {
+		return nil
+	}
+	w, done := e.writer()
+	defer done()
+	return w.Commit(c)
 }
 
 // keepAll begins to keep what the life before has left.

@@ -121,7 +121,7 @@ func TestHeaderRoundTrip(t *testing.T) {
 	for _, h := range []header{
 		{id: "a", box: "b0", created: created, workflow: "w", inputs: enc(t, value.NewMap())},
 		{id: "b", created: created, workflow: "demo.small", hash: "abc", inputs: enc(t, value.NewMap("x", value.Tuple{int64(1)})), deadline: created.Add(time.Hour), dedup: "d",
-			partition: "p", priority: -3, commands: ByScript, powerLoss: StopAfterLoss, safeState: []SafeWrite{{"valve", enc(t, false)}, {"pump", enc(t, 0.0)}}},
+			partition: "p", priority: -3, commands: ByScript, stopGrace: 2500 * time.Millisecond, powerLoss: StopAfterLoss, safeState: []SafeWrite{{"valve", enc(t, false)}, {"pump", enc(t, 0.0)}}},
 	} {
 		data, err := h.encode()
 		if err != nil {

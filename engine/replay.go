@@ -19,17 +19,23 @@ func (c *cursor) active() bool { return c.pos < len(c.Records) }
 // peek returns the record that the next call must match.
 func (c *cursor) peek() *journal.Record { return &c.Records[c.pos] }
 
-// take moves on after a call has been answered.
-func (c *cursor) take() {
+// take moves on after a call has been answered. It passes over what the body of
+// a step has told, and returns the place behind that; 0: there is none.
+func (c *cursor) take() (behind uint32) {
 	c.used++
 	if c.used < c.Records[c.pos].Count {
-		return
+		return 0
 	}
 	c.used = 0
 	c.pos++
+	for c.pos < len(c.Records) && record.ToldInBody(&c.Records[c.pos]) {
+		behind = record.PlaceOf(c.Records[c.pos].Seq).Seq + 1
+		c.pos++
+	}
 	if c.pos == len(c.Records) {
 		c.drop()
 	}
+	return behind
 }
 
 // drop forgets the record: nothing more is answered from it.
@@ -42,9 +48,9 @@ func (c *cursor) drop() {
 
 // advanceReplay moves the cursor and the next place on.
 func (l *lane) advanceReplay(rec *journal.Record) {
-	l.next = record.PlaceOf(rec.Seq).Next()
 	before, last := l.replay.Reader, *rec
-	l.replay.take()
+	l.behind = max(l.behind, l.replay.take())
+	l.moveOn(record.PlaceOf(last.Seq))
 	if l.replay.active() || !record.Joins(last.Kind) {
 		return
 	}
@@ -63,6 +69,9 @@ func (l *lane) unreadable(err error) error { return l.setFatal(&recordError{err}
 // what the record has.
 func (l *lane) mismatch(rec *journal.Record, asked string, where func() string) error {
 	at := "an unknown line"
+	if where == nil {
+		where = l.where
+	}
 	if where != nil {
 		at = where()
 	}

@@ -93,6 +93,10 @@ func (r *Run) Workflow() string { return r.head.workflow }
 // Inputs returns the run's inputs, an encoded *value.Map, defaults filled in.
 func (r *Run) Inputs() value.Raw { return r.head.inputs }
 
+// Locate tells the run how to find the line that its program is at, as
+// "file.star:12", for calls that do not say it themselves.
+func (r *Run) Locate(where func() string) { r.main.where = where }
+
 // CheckCancelled returns the fatal error of a cancel or a deadline that has come.
 func (r *Run) CheckCancelled() error {
 	if r.main.replay.active() {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -108,7 +109,7 @@ func (e *Engine) prepare(q StartRequest) (header, Workflow, error) {
 		return header{}, wf, problem(BadRequest, "cannot start %s: %v", q.Workflow, err)
 	}
 	h := header{id: q.ID, box: e.journal.Identity(), workflow: wf.Name, hash: wf.Source.Hash, inputs: inputs, dedup: q.DedupID,
-		commands: wf.Commands, powerLoss: wf.OnPowerLoss, safeState: wf.SafeState}
+		commands: wf.Commands, stopGrace: cmp.Or(wf.StopGrace, DefaultStopGrace), powerLoss: wf.OnPowerLoss, safeState: wf.SafeState}
 	limit := wf.Timeout
 	if q.Timeout > 0 {
 		limit = q.Timeout

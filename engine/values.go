@@ -114,8 +114,14 @@ func (r *Run) publish(kind journal.Kind, key string, v any, show func(value.Raw)
 	if l.replay.active() {
 		return l.replayTold(&told)
 	}
+	told.InBody = l.inBody
 	l.buf = told.Append(l.buf[:0])
-	if err := l.appendRecord(kind, l.buf, journal.Later); err != nil {
+	if l.inBody {
+		err = l.appendInBody(kind, l.buf)
+	} else {
+		err = l.appendRecord(kind, l.buf, journal.Later)
+	}
+	if err != nil {
 		return err
 	}
 	r.update(func() { show(told.Value) })

@@ -33,6 +33,9 @@ func (m CommandMode) String() string {
 	return "engine"
 }
 
+// DefaultStopGrace is how long STOP is left to a script that handles commands.
+const DefaultStopGrace = 10 * time.Second
+
 // PowerLoss says what a run does when the process comes back.
 type PowerLoss uint8
 
@@ -72,6 +75,8 @@ type Workflow struct {
 	AnyInput    bool          // takes inputs that it did not declare (**kwargs)
 	Timeout     time.Duration // of a whole run; 0: none
 	Commands    CommandMode
+	CommandsWhy string        // for people: why it is so
+	StopGrace   time.Duration // how long STOP is left to a script that handles commands; 0: DefaultStopGrace
 	OnPowerLoss PowerLoss
 	SafeState   []SafeWrite
 	Source      Source

@@ -14,6 +14,16 @@ func (e *entry) refuse(reason tag.Reason, format string, args ...any) *tag.Refus
 	return &tag.Refusal{Path: e.Path, Reason: reason, Message: fmt.Sprintf(format, args...)}
 }
 
+// Admits returns the refusal of a write by what never changes: no such tag,
+// permission, type, range. It asks no device.
+func (g *Gateway) Admits(p tag.Path, v tag.Value) error {
+	e, err := g.find(p)
+	if err == nil {
+		_, err = e.admit(v)
+	}
+	return err
+}
+
 // admit checks v by what never changes: permission, type, range. It returns v
 // as the device takes it.
 func (e *entry) admit(v tag.Value) (tag.Value, error) {

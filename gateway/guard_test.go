@@ -77,6 +77,10 @@ func TestStaticGuards(t *testing.T) {
 			{"flag", tag.Int(1), "1 is not a bool", tag.BadValue},
 			{"flag", tag.Bool(true), "", 0},
 		} {
+			var r *tag.Refusal
+			if err := g.Admits(c.path, c.v); (err == nil) != (c.want == "") || errors.As(err, &r) && (r.Message != c.want || r.Reason != c.reason) {
+				t.Errorf("%s = %v is judged as %v, want %q", c.path, c.v, err, c.want)
+			}
 			sent := len(d.writes)
 			got, reason := refusal(t, g, c.path, c.v)
 			if got != c.want || reason != c.reason {

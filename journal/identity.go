@@ -88,7 +88,3 @@ func belongs(m marker, live, history origin) (wal.Identity, error) {
 	}
 	return id, nil
 }
-
-// Identity returns what tells the journal from all others, 32 hexadecimal
-// digits. A journal that is restored from a backup has a new one.
-func (j *Journal) Identity() string { return identityText(j.id) }

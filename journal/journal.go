@@ -267,6 +267,10 @@ func (j *Journal) fail(err error) {
 	j.log.Error("journal accepts nothing more", "error", err)
 }
 
+// Identity returns what tells this journal from any other: one that was restored
+// from a backup of it among them.
+func (j *Journal) Identity() string { return identityText(j.id) }
+
 // Dir returns the folder that the journal lies in.
 func (j *Journal) Dir() string { return j.dir }
 

@@ -37,7 +37,10 @@ type Database struct {
 
 // Databases is what db.query and db.update may name. A database is opened when
 // it is first used: one that is down never keeps the gateway from starting.
-type Databases struct{ byName map[string]*database }
+type Databases struct {
+	byName  map[string]*database
+	secrets Secrets
+}
 
 // database is one of Databases. mu guards pool and closed, and is never held
 // during I/O.

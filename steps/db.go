@@ -106,6 +106,7 @@ type statement struct {
 	sql  string
 	args []any
 	key  stepKey
+	used concealer
 }
 
 // stepKey is what holdfast_steps keeps an update under.
@@ -134,6 +135,9 @@ func (d *Databases) statement(a engine.Args) (*statement, error) {
 	}
 	s := &statement{db: db, sql: text, args: make([]any, len(list))}
 	for i, v := range list {
+		if v, err = d.secrets.reveal(v, &s.used); err != nil {
+			return nil, err
+		}
 		if s.args[i], err = parameter(v); err != nil {
 			return nil, engine.Errorf("BadArgument", "args[%d] %v", i, err)
 		}

@@ -5,7 +5,7 @@
 // value, and fails with an *engine.StepError whose type a workflow may branch
 // on: NoSuchTag, NotWritable, BadValue, GuardRefused, DeviceRefused,
 // Unreachable, OutcomeUnknown, Unavailable, BadArgument, Timeout, ConnectionFailed,
-// HTTPError, BadURL, NotAllowed, NoSuchDatabase, SQLError. When its context
+// HTTPError, BadURL, NotAllowed, NoSuchDatabase, SQLError, NoSuchSecret. When its context
 // ends, a step returns the context's cause soon; only what is already on the
 // wire is waited for, as its outcome must be known.
 //

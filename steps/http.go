@@ -22,7 +22,11 @@ const (
 // HTTPSteps returns http.request. It goes only where allow permits: URL
 // prefixes, compared by scheme, host, port and whole path segments; none
 // permits everything. The error names a prefix that is not one.
-func HTTPSteps(allow []string) ([]engine.Step, error) {
+func HTTPSteps(allow []string) ([]engine.Step, error) { return httpSteps(allow, nil) }
+
+// httpSteps is HTTPSteps with secrets: among the headers they are sent, to the
+// first host only.
+func httpSteps(allow []string, secrets Secrets) ([]engine.Step, error) {
 	rules, err := parseAllow(allow)
 	if err != nil {
 		return nil, err
@@ -31,6 +35,7 @@ func HTTPSteps(allow []string) ([]engine.Step, error) {
 		if len(via) >= maxRedirects {
 			return engine.Errorf("HTTPError", "%s was redirected %d times", place(via[0].URL), maxRedirects)
 		}
+		keepSecrets(r, via[0])
 		return rules.check(r.URL)
 	}}
 	if t, ok := http.DefaultTransport.(*http.Transport); ok {
@@ -38,14 +43,15 @@ func HTTPSteps(allow []string) ([]engine.Step, error) {
 	}
 	return []engine.Step{&requestStep{described{"http.request", []engine.Param{required("method"), required("url"),
 		optional("headers", nil), optional("params", nil), optional("data", nil), optional("json_body", nil),
-		optional("timeout_ms", int64(10000))}}, client, rules}}, nil
+		optional("timeout_ms", int64(10000))}}, client, rules, secrets}}, nil
 }
 
 // requestStep is http.request.
 type requestStep struct {
 	described
-	client *http.Client
-	rules  allowed
+	client  *http.Client
+	rules   allowed
+	secrets Secrets
 }
 
 // Effect reports whether the method may change something.
@@ -70,7 +76,7 @@ func (r requestStep) Run(ctx context.Context, a engine.Args) (any, error) {
 	}
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	req, err := newRequest(limited, a)
+	req, err := newRequest(limited, a, r.secrets)
 	if err != nil {
 		return nil, err
 	}

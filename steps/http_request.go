@@ -19,7 +19,7 @@ import (
 // newRequest builds the request that the arguments describe, as Python's
 // requests would: params are added to the URL's query, data is sent as it is or
 // as a form, json_body as JSON.
-func newRequest(ctx context.Context, a engine.Args) (*http.Request, error) {
+func newRequest(ctx context.Context, a engine.Args, secrets Secrets) (*http.Request, error) {
 	method, err := a.String("method")
 	if err != nil {
 		return nil, err
@@ -50,7 +50,8 @@ func newRequest(ctx context.Context, a engine.Args) (*http.Request, error) {
 	if !safe(method) {
 		req.Header.Set("Idempotency-Key", a.Key.String())
 	}
-	return req, setHeaders(req, a)
+	hidden, err := setHeaders(req, a, secrets)
+	return req.WithContext(withSecretHeaders(ctx, hidden)), err
 }
 
 // target returns the URL with the params.
@@ -192,6 +193,8 @@ func word(v any) (string, error) {
 	case float64:
 		b, err := value.AppendJSON(nil, v)
 		return strings.Trim(string(b), `"`), err
+	case value.Secret:
+		return "", fmt.Errorf("%s can be sent as a header only", v)
 	}
 	return "", fmt.Errorf("a %T is not a string, number or bool", v)
 }
@@ -206,6 +209,8 @@ func strictJSON(v any) error {
 		}
 	case []byte:
 		return fmt.Errorf("JSON has no bytes")
+	case value.Secret:
+		return fmt.Errorf("%s can be sent as a header only", v)
 	case value.Set:
 		return fmt.Errorf("JSON has no set")
 	case []any:
@@ -227,24 +232,32 @@ func strictJSON(v any) error {
 	return nil
 }
 
-// setHeaders sets the author's headers over the step's own. None takes one away.
-func setHeaders(req *http.Request, a engine.Args) error {
+// setHeaders sets the author's headers over the step's own, and returns the names
+// of those that hold secrets. None takes one away.
+func setHeaders(req *http.Request, a engine.Args, secrets Secrets) (hidden []string, err error) {
 	headers, err := a.Map("headers")
 	if err != nil || headers == nil {
-		return err
+		return nil, err
 	}
 	for _, p := range headers.Pairs {
 		name, ok := p.Key.(string)
 		if !ok || !token(name) {
-			return engine.Errorf("BadArgument", "headers: %.40q is not the name of a header", fmt.Sprint(p.Key))
+			return nil, engine.Errorf("BadArgument", "headers: %.40q is not the name of a header", fmt.Sprint(p.Key))
 		}
 		if p.Value == nil {
 			req.Header.Del(name)
 			continue
 		}
-		text, ok := p.Value.(string)
+		v, err := secrets.reveal(p.Value, new(concealer))
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := p.Value.(value.Secret); ok {
+			hidden = append(hidden, name)
+		}
+		text, ok := v.(string)
 		if !ok || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-			return engine.Errorf("BadArgument", "headers: the value of %s is not a string on one line", name)
+			return nil, engine.Errorf("BadArgument", "headers: the value of %s is not a string on one line", name)
 		}
 		if strings.EqualFold(name, "Host") {
 			req.Host = text
@@ -252,7 +265,7 @@ func setHeaders(req *http.Request, a engine.Args) error {
 		}
 		req.Header.Set(name, text)
 	}
-	return nil
+	return hidden, nil
 }
 
 // token reports whether s is a token of HTTP (RFC 9110, 5.6.2).

@@ -180,8 +180,9 @@ func (s *statement) failed(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
+	text := s.used.text(err.Error())
 	if refusedToWrite(err) {
-		return ended(ctx, engine.Errorf("SQLError", "database %s: db.query only reads, use db.update for statements that write: %v", s.db.Name, err))
+		return ended(ctx, engine.Errorf("SQLError", "database %s: db.query only reads, use db.update for statements that write: %s", s.db.Name, text))
 	}
-	return ended(ctx, engine.Errorf("SQLError", "database %s: %v", s.db.Name, err))
+	return ended(ctx, engine.Errorf("SQLError", "database %s: %s", s.db.Name, text))
 }

@@ -141,7 +141,7 @@ func TestRecordsRoundTrip(t *testing.T) {
 		}
 	}
 	for _, kind := range []journal.Kind{KindEvent, KindStream, KindProgress} {
-		want := Told{kind, "key", enc(t, 5)}
+		want := Told{kind, "key", enc(t, 5), kind == KindStream}
 		got, err := ReadTold(&journal.Record{Kind: kind, Data: want.Append(nil)})
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%+v came back as %+v, %v", want, got, err)

@@ -13,15 +13,34 @@ type Told struct {
 	Kind  journal.Kind // KindEvent, KindStream or KindProgress
 	Key   string       // or the stream, or the message
 	Value value.Raw    // or extra
+
+	// InBody says that the body of a step told it: no replay asks for it. It is
+	// a third field, true, and not there otherwise.
+	InBody bool
 }
 
 // Append appends the record's data to b.
-func (t *Told) Append(b []byte) []byte { return appendPair(b, t.Key, t.Value) }
+func (t *Told) Append(b []byte) []byte {
+	if !t.InBody {
+		return appendPair(b, t.Key, t.Value)
+	}
+	return fields(b, t.Key, t.Value, true)
+}
+
+// ToldInBody reports whether a record is a Told of the body of a step.
+func ToldInBody(rec *journal.Record) bool {
+	switch rec.Kind {
+	case KindEvent, KindStream, KindProgress:
+		major, n, _, err := value.ReadHead(rec.Data)
+		return err == nil && major == value.MajorArray && n > 2
+	}
+	return false
+}
 
 // ReadTold reads a Told. An error is one of the record.
 func ReadTold(rec *journal.Record) (Told, error) {
 	key, v, err := pairOf(rec)
-	return Told{rec.Kind, key, v}, err
+	return Told{rec.Kind, key, v, ToldInBody(rec)}, err
 }
 
 // Value is a value that the engine has made up for the program: [what, value].
@@ -45,7 +64,7 @@ func appendPair(b []byte, key string, v value.Raw) []byte {
 }
 
 func pairOf(rec *journal.Record) (key string, v value.Raw, err error) {
-	var room [2]value.Raw
+	var room [3]value.Raw
 	fs, err := value.Split(rec.Data, room[:0])
 	if err == nil && len(fs) < 2 {
 		err = fmt.Errorf("%d fields, 2 expected", len(fs))

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -93,7 +94,7 @@ func BenchmarkLoop(b *testing.B) {
 			ex := execution{library: l, unit: u, modules: map[string]starlark.StringDict{}}
 			fn := ex.module("a.star")["f"]
 			t := &starlark.Thread{}
-			f.limit(t)
+			f.limit(context.Background(), t)
 			b.ReportAllocs()
 			b.ResetTimer()
 			if _, err := starlark.Call(t, fn, starlark.Tuple{starlark.MakeInt(b.N)}, nil); err != nil {

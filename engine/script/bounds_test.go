@@ -158,6 +158,21 @@ func TestBoundsLeaveRoom(t *testing.T) {
     return len([x for x in l if x == s]) + 10000`,
 		"comprehension of garbage": `
     return len([len("y" * 20000) for i in range(10000)]) + 1000`,
+		"many equal keys": `
+    t = (1, 2)
+    return len(set([7] * 50000)) + len(set([t, (1, 2)] * 20000)) + len({(i % 3, 1): i for i in range(50000)}) + len(dict([(5, 1)] * 50000)) + 10994`,
+		"many keys": `
+    d = {}
+    for i in range(10000):
+        d[i] = i
+        d["key %d" % i] = i
+        d.setdefault((i, "a"), 1)
+    return len(d) // 30000 + len(set(d)) // 30000 + 10998`,
+		"one large dict": `
+    d = {i: i for i in range(1024)}
+    for i in range(300000):
+        d[i % 1024] = i
+    return len(d) + 9976`,
 		"steps in a loop": `
     for i in range(3000):
         s = "x" * 30000

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"context"
 	"fmt"
 
 	"go.starlark.net/starlark"
@@ -22,17 +23,19 @@ func (e *limitError) Error() string { return e.msg }
 // budget bounds one thread. Steps are counted by the thread itself; further
 // ones are added for operations that make much at once.
 type budget struct {
+	ctx       context.Context
 	maxSteps  uint64
 	maxMemory int64
 	since     uint64             // step count at the last call that the engine recorded
 	measure   uint64             // step count at which memory is measured next
 	growing   [][]starlark.Value // elements of the comprehensions and sorts at work
+	tables    map[any]int        // how many keys large dicts and sets had when these were counted, by weak pointer
 	err       *limitError
 }
 
-// limit puts a budget on a thread.
-func (f *Front) limit(t *starlark.Thread) *budget {
-	b := &budget{maxSteps: f.maxSteps, maxMemory: f.maxMemory}
+// limit puts a budget on a thread, whose work ends with ctx.
+func (f *Front) limit(ctx context.Context, t *starlark.Thread) *budget {
+	b := &budget{ctx: ctx, maxSteps: f.maxSteps, maxMemory: f.maxMemory}
 	b.measure = b.interval()
 	t.SetLocal(budgetKey, b)
 	t.OnMaxSteps = func(t *starlark.Thread) {
@@ -75,8 +78,15 @@ func (b *budget) charge(t *starlark.Thread, n int) error {
 	return b.work(t, uint64(n)/bytesPerStep)
 }
 
-// work counts n further steps.
+// work counts n further steps. Its error is the cause where the run is to end:
+// the thread itself looks for that between two steps only.
 func (b *budget) work(t *starlark.Thread, n uint64) error {
+	if n == 0 {
+		return nil
+	}
+	if b.ctx.Err() != nil {
+		return context.Cause(b.ctx)
+	}
 	if n > b.maxSteps {
 		return b.tooLong()
 	}

@@ -203,6 +203,10 @@ func (d *decoder) nextTagged(b []byte, tag uint64, depth int) (starlark.Value, [
 		return nil, nil, err
 	}
 	switch in := in.(type) {
+	case starlark.String:
+		if tag == value.TagSecret {
+			return secret(in), rest, nil
+		}
 	case starlark.Bytes:
 		x := new(big.Int).SetBytes([]byte(in))
 		switch tag {

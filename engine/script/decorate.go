@@ -41,7 +41,7 @@ func (w *workflowDef) describe(f *Front, u *unit) engine.Workflow {
 }
 
 // workflowOptions are the options of @workflow.
-var workflowOptions = []string{"name", "timeout_s", "queue", "commands", "on_power_loss", "safe_state", "description"}
+var workflowOptions = []string{"name", "timeout_s", "queue", "commands", "stop_grace", "on_power_loss", "safe_state", "description"}
 
 // workflow is the decorator @workflow(name=…, …).
 func (f *Front) workflow(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
@@ -129,6 +129,12 @@ func (w *workflowDef) option(name string, v starlark.Value) error {
 			return badOption(name, v, "a number of seconds above 0")
 		}
 		w.conf.Timeout = d
+	case "stop_grace":
+		d, ok := duration(v)
+		if !ok || d == 0 {
+			return badOption(name, v, "a number of seconds above 0")
+		}
+		w.conf.StopGrace = d
 	case "queue":
 		if !isText || text == "" {
 			return badOption(name, v, "the name of a queue")
@@ -203,14 +209,27 @@ func (f *Front) defineWorkflow(t *starlark.Thread, w *workflowDef, c starlark.Ca
 	}
 	w.conf.AnyInput = fn.HasKwargs()
 	w.pos = l.definedAt(t, fn)
-	if w.auto && l.receives(fn) {
-		w.conf.Commands = engine.ByScript
-	}
 	w.conf.Name = w.name
 	w.conf.File = fmt.Sprintf("%s:%d", w.pos.Filename(), w.pos.Line)
 	l.unit.workflows = append(l.unit.workflows, w)
 	l.unit.define("workflow", w.name, w.pos)
 	return w, nil
+}
+
+// handledBy decides who handles the workflow's commands, and says why. deaf says
+// that it is to be its script, and that this can never ask for any.
+func (w *workflowDef) handledBy(l *library) (deaf bool) {
+	where, receives := l.receives(w.fn)
+	switch {
+	case !w.auto:
+		w.conf.CommandsWhy = fmt.Sprintf("commands=%q", w.conf.Commands)
+	case receives:
+		w.conf.Commands = engine.ByScript
+		w.conf.CommandsWhy = strings.TrimSuffix("it reaches recvCommand "+where, " ")
+	default:
+		w.conf.CommandsWhy = "it reaches no recvCommand"
+	}
+	return !receives && w.conf.Commands == engine.ByScript
 }
 
 // function returns the function that a decorator stands above.

@@ -79,6 +79,11 @@ func (f *Front) defineStep(t *starlark.Thread, name string, opts engine.StepOpti
 			return nil, errors.New("@step: a lambda wants name=")
 		}
 	}
+	pos := fn.Position()
+	if l.unit.steps[pos.Filename()] == nil {
+		l.unit.steps[pos.Filename()] = make(map[place]string)
+	}
+	l.unit.steps[pos.Filename()][at(pos)] = name
 	return &userStep{callable{"step", name}, f, fn, opts}, f.nameStep(t, l, name, fn)
 }
 

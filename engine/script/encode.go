@@ -36,6 +36,8 @@ func appendValue(b []byte, v starlark.Value, depth int, g *value.Budget) ([]byte
 		return value.AppendFloat(b, float64(v)), nil
 	case starlark.String:
 		return value.AppendString(b, string(v)), nil
+	case secret:
+		return value.AppendSecret(b, string(v)), nil
 	case starlark.Bytes:
 		return value.AppendBytes(b, string(v)), nil
 	case *starlark.List:
@@ -61,6 +63,8 @@ func appendValue(b []byte, v starlark.Value, depth int, g *value.Budget) ([]byte
 func payload(v starlark.Value) int {
 	switch v := v.(type) {
 	case starlark.String:
+		return len(v)
+	case secret:
 		return len(v)
 	case starlark.Bytes:
 		return len(v)

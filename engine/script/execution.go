@@ -1,6 +1,7 @@
 package script
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -46,10 +47,21 @@ func (x *execution) module(name string) starlark.StringDict {
 		return nil
 	}
 	x.unit.files = append(x.unit.files, name)
+	before := len(x.unit.workflows)
 	globals, err := x.run(src)
 	if err != nil {
 		x.unit.faults = append(x.unit.faults, executionFault(name, err))
 		return nil
+	}
+	for _, w := range x.unit.workflows[before:] { // now that all globals are there
+		if w.handledBy(x.library) && x.lints {
+			x.unit.warnings = append(x.unit.warnings, Fault{w.pos.Filename(), int(w.pos.Line), int(w.pos.Col),
+				fmt.Sprintf("workflow %s is to handle commands itself, and reaches no recvCommand: HOLD and RESUME come to nobody", w.name)})
+		}
+		x.unit.faults = append(x.unit.faults, w.judgeSafe(x.library)...)
+	}
+	if x.lints {
+		x.judge(src, globals)
 	}
 	x.modules[name] = exports(name, globals)
 	return x.modules[name]
@@ -112,7 +124,7 @@ func (x *execution) run(src *source) (starlark.StringDict, error) {
 		},
 	}
 	t.SetLocal(loadingKey, &loading{x, src})
-	b := x.front.limit(t)
+	b := x.front.limit(context.Background(), t)
 	globals, err := src.program.Init(t, x.front.predeclared)
 	if err == nil {
 		err = b.freeze(globals)
@@ -164,14 +176,4 @@ func (l *loading) definedAt(t *starlark.Thread, fn *starlark.Function) syntax.Po
 		}
 	}
 	return syntax.MakePosition(&l.src.name, 1, 1)
-}
-
-// receives reports whether the file that defines a workflow mentions
-// recvCommand.
-func (l *loading) receives(fn *starlark.Function) bool {
-	if l.src.receives {
-		return true
-	}
-	s := l.sources[fn.Position().Filename()]
-	return s != nil && s.receives
 }

@@ -25,6 +25,7 @@ type Options struct {
 	Steps     []engine.Step // "tags.read" and so on: module and function
 	MaxSteps  uint64        // Starlark steps between two recorded calls; 0: DefaultMaxSteps
 	MaxMemory int64         // bytes that a run's variables may hold; 0: DefaultMaxMemory
+	Plant     Plant         // judges what files say literally of it; nil: nobody does
 	Log       *slog.Logger  // where print goes, at level debug; nil: nowhere
 }
 
@@ -34,6 +35,8 @@ type Front struct {
 	maxSteps    uint64
 	maxMemory   int64
 	builtin     map[string]*stepFn // by name
+	plant       Plant
+	rt          *handle
 	predeclared starlark.StringDict
 	names       []string                       // of all that a file has without import
 	modules     map[string]starlark.StringDict // by import path
@@ -46,7 +49,7 @@ type Front struct {
 // a step's name or defaults.
 func New(o Options) (*Front, error) {
 	f := &Front{
-		log: o.Log, maxSteps: o.MaxSteps, maxMemory: o.MaxMemory,
+		log: o.Log, plant: o.Plant, maxSteps: o.MaxSteps, maxMemory: o.MaxMemory,
 		builtin: make(map[string]*stepFn), units: make(map[string]*unit),
 	}
 	if f.log == nil {
@@ -95,33 +98,61 @@ func (f Fault) Error() string {
 // workflows of one name neither is given. Faults name their file as dir joined
 // with its path below dir.
 func (f *Front) LoadDir(dir string) ([]engine.Workflow, []Fault) {
+	ws, faults, _ := f.loadDir(dir)
+	return ws, faults
+}
+
+// Warnings returns what in the files below dir is no fault, and most likely not
+// what was meant.
+func (f *Front) Warnings(dir string) []Fault {
+	_, _, warnings := f.loadDir(dir)
+	return warnings
+}
+
+func (f *Front) loadDir(dir string) (ws []engine.Workflow, faults, warnings []Fault) {
 	files, faults := readDir(dir)
-	l := newLibrary(f, files)
-	var ws []engine.Workflow
+	l := newFolder(f, files)
+	used := make(map[string]bool) // files that have a workflow, a fault, or that another file loads
 	seen, doubled := make(map[string]definition), make(map[string]bool)
 	for _, name := range sortedKeys(files) {
 		u := l.load(name)
-		faults = append(faults, u.faults...)
+		faults, warnings = append(faults, u.faults...), append(warnings, u.warnings...)
+		for _, other := range u.files {
+			used[other] = used[other] || other != name
+		}
 		twice := unique(seen, doubled, u.definitions)
 		faults = append(faults, twice...)
-		if len(u.faults) > 0 || len(twice) > 0 {
-			continue
-		}
+		bad := len(u.faults) > 0 || len(twice) > 0
+		used[name] = used[name] || bad
 		for _, w := range u.workflows {
-			if w.pos.Filename() == name {
+			if w.pos.Filename() != name {
+				continue
+			}
+			if used[name] = true; !bad {
 				ws = append(ws, w.describe(f, u))
 			}
 		}
 	}
+	for name := range files {
+		if !used[name] {
+			warnings = append(warnings, Fault{File: name, Message: "it defines no workflow, and no other file loads it"})
+		}
+	}
+	ws = slices.DeleteFunc(ws, func(w engine.Workflow) bool { return doubled[w.Name] })
+	slices.SortFunc(ws, func(a, b engine.Workflow) int { return strings.Compare(a.Name, b.Name) })
+	return ws, inOrder(dir, faults), inOrder(dir, warnings)
+}
+
+// inOrder names the files of faults as below dir, sorts them, and leaves each
+// once: a file that several load is judged for each of them.
+func inOrder(dir string, faults []Fault) []Fault {
 	for i := range faults {
 		faults[i].File = filepath.Join(dir, filepath.FromSlash(faults[i].File))
 	}
 	slices.SortFunc(faults, func(a, b Fault) int {
 		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, a.Col-b.Col, strings.Compare(a.Message, b.Message))
 	})
-	ws = slices.DeleteFunc(ws, func(w engine.Workflow) bool { return doubled[w.Name] })
-	slices.SortFunc(ws, func(a, b engine.Workflow) int { return strings.Compare(a.Name, b.Name) })
-	return ws, slices.Compact(faults)
+	return slices.Compact(faults)
 }
 
 // Load makes a workflow of a bundle, as a Source holds it. It implements

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"go.starlark.net/starlark"
-	"go.starlark.net/starlarkstruct"
 	"go.starlark.net/syntax"
 )
 
@@ -40,11 +39,13 @@ func guards() starlark.StringDict {
 		return args[0], chargeElements(t, args[0], 32)
 	})
 	d[opKey] = starlark.NewBuiltin("key", func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
-		switch k := args[0].(type) {
-		case starlark.Tuple, *starlarkstruct.Struct:
-			return k, chargeKey(t, k)
+		if plain(args[0]) {
+			return args[0], nil
 		}
-		return args[0], nil
+		return args[0], chargeKey(t, args[0])
+	})
+	d[opInto] = starlark.NewBuiltin("setindex", func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+		return args[0], chargeGrown(t, args[0])
 	})
 	d[opAttr] = starlark.NewBuiltin("getattr", func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 		return attribute(t, args[0], string(args[1].(starlark.String)))
@@ -59,6 +60,12 @@ func guards() starlark.StringDict {
 		top := &b.growing[len(b.growing)-1]
 		*top = append(*top, args[0])
 		return args[0], nil
+	})
+	d[opKeepKey] = starlark.NewBuiltin("for", func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+		b := budgetOf(t)
+		top := &b.growing[len(b.growing)-1]
+		*top = append(*top, args[0])
+		return args[0], chargeEntries(t, *top)
 	})
 	d[opEnd] = starlark.NewBuiltin("for", func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 		b := budgetOf(t)
@@ -94,6 +101,8 @@ func operate(t *starlark.Thread, op syntax.Token, x, y starlark.Value) (starlark
 				err = chargeText(t, len(s), y)
 			}
 		}
+	case syntax.PIPE, syntax.AMP, syntax.CIRCUMFLEX, syntax.MINUS:
+		err = chargeTables(t, x, y)
 	}
 	if err != nil {
 		return nil, err
@@ -170,6 +179,9 @@ func chargeElements(t *starlark.Thread, v starlark.Value, bytes int) error {
 	if n > most {
 		return b.exceeded("%d elements at once are more than the %d that a run may hold in %d bytes", n, most, b.maxMemory)
 	}
+	if bytes < bytesPerStep/elementsPerStep { // it is going through them that takes the time
+		return b.work(t, uint64(n)/elementsPerStep)
+	}
 	return b.charge(t, int(n)*bytes)
 }
 
@@ -223,6 +235,12 @@ func extend(t *starlark.Thread, x *starlark.List, y starlark.Iterable) error {
 // update puts the entries of y into x.
 func update(t *starlark.Thread, x, y *starlark.Dict) error {
 	if err := chargeElements(t, y, 96); err != nil {
+		return err
+	}
+	if err := chargeKeys(t, y, true); err != nil {
+		return err
+	}
+	if err := chargeGrown(t, x); err != nil {
 		return err
 	}
 	for _, kv := range y.Items() {

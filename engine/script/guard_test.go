@@ -1,6 +1,8 @@
 package script
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -128,6 +130,68 @@ x = y; y = 1
 x += 1
 return n if l + [1] else s, not (l + l), l + l and s + s, l == l + [], l * 2 in [l + l], "a" in s + "a", n in l + [n]
 return (lambda a, b=n + n: a * b)(n), (lambda: [x * n for x in l])()
+return n == n, n != s, l == [1, 2], l != l, l < [1, 3], (n,) <= (n, n), s >= s, s > "a" + s, n < 2.5 + n, 1.0 * n == n, {"a": l} == {"a": [1, n - 1]}, struct(a=l) == struct(a=[1, 2]), struct(a=1) != struct(b=n), None == l, True == n
+return set([1, 2]) == set([2, 1]), set(l) < set([1, 2, n]), set(l) >= set(l), set(l) != set(), b"a" < bytes(s), range(n) == range(n), len == len, f == f, f != len, {} == {}, {"a": 1} == {"b": n}, [l] == [[1, 2]]
+return l < n
+return n < s
+return {} < {"a": n}
+return struct(a=1) < struct(a=n)
+return f < f
+return None < None
+x = [1]; x.append(x); return x == x
+x = [1]; y = [1]; x.append(y); y.append(x); return x == y
+x = [1]; y = [1]; x.append(x); y.append(y); return x < y
+x = []; x.append(x); return x in [x]
+x = []; x.append(x); return [x].index(x)
+x = []; x.append(x); y = []; y.append(y); return sorted([x, y])
+x = []; x.append(x); y = []; y.append(y); return max(x, y)
+return 1 in n
+return n in s
+return l in {}
+return l not in set([1])
+return s in s + s, "es" in s, "" in s, s not in "x" + s[1:], b"a" in bytes("ba"), 98 in bytes("ba"), l in [l], l not in (l, 1), n in range(5), n in set([3]), (n,) in {(3,): 1}, {} in [{}], "x" in {"x": l}, s in [c for c in "test".elems()]
+return s in bytes(s)
+return n in bytes("a")
+return 500 in bytes("a")
+return max(l), min(l), max(s, "a"), max([[1], [n]]), min([(n, 1), (1, n)]), max(l, key=lambda x: -x), min(*l), max("b", "a", key=len), max({"a": 1, "b": 2}), max([1, 1.0]), min([1.0, 1])
+return max()
+return max([])
+return min(n)
+return max([1, "a"])
+return max(l, kye=len)
+return max(l, key=n)
+return max(l, key=lambda x: x + "a")
+return sorted([[n], [1, 2], [1]]), sorted([(1, "b"), (1, "a")], reverse=True), sorted([n, "a"], key=lambda x: [1])
+return l.index(2, 1), l.index(1, -2, 5), s.index("s"), s.index("t", 1), s.rindex("t"), s.find("t", 1, 2), s.rfind("t", 0, 3), s.find("x"), s.find("t", -1), s.find("t", 99), s.count("t"), s.count("t", 1), s.count("")
+return l.index(1, 1)
+return l.index()
+return s.index("x")
+return s.find(n)
+return s.find("a", "b")
+return s.find()
+return s.index("t", 1, 2)
+return s.strip("t"), s.lstrip("te"), s.rstrip("t"), s.partition("es"), s.rpartition("t"), s.startswith(("x", "te")), s.endswith("st", 1), s.startswith(()), s.removeprefix("te"), s.removesuffix("st"), s.isalpha(), s.isdigit(), s.isalnum(), s.isspace(), s.islower(), s.isupper(), s.istitle()
+return s.startswith(n)
+return s.startswith(("a", n))
+return s.partition("")
+return s.removeprefix()
+return s.isalpha(1)
+return hash(s) == hash("test"), float("1.5"), float(n), ord("a"), int("0x1f", 16), int(2.5)
+return float(s)
+return hash(n)
+return ord(s)
+x = {(1, n): 1}; return x.get((1, 3)), x.get((1, 4), n), x.setdefault((2,), s), x.pop((1, 3)), x.pop((9,), None), x
+return {}.get(l)
+return {}.setdefault([], 1)
+return {}.pop({})
+x = set([(1,)]); x.add((2, n)); x.discard((1,)); x.discard((7,)); x.remove((2, 3)); return x
+return set().remove((1, n))
+return set().add([])
+return set([(1, n), (1, 3)]), dict([((1, n), 1), [(1, 3), 2]]), dict({(1,): n}), set([1]).union([(n,)]), dict([("a", 1)]) | dict([("b", n)]), set([(1, 2)]) & set([(1, n - 1)]), set([1]) ^ set([n]), set([1, n]) - set([n])
+return dict([(l, 1)])
+return dict([1, 2])
+return set([1, []])
+x = {1: 2}; x.update([(n, 1)]); x.update({(1,): 2}, b=3); return x
 `), "\n")
 	tools := starlark.StringDict{"struct": starlark.NewBuiltin("struct", starlarkstruct.Make)}
 	f := newPlant().front(t, Options{})
@@ -144,7 +208,7 @@ return (lambda a, b=n + n: a * b)(n), (lambda: [x * n for x in l])()
 		}
 		call := func(fn starlark.Value) string {
 			t := &starlark.Thread{}
-			f.limit(t)
+			f.limit(context.Background(), t)
 			args := starlark.Tuple{starlark.MakeInt(3), starlark.String("test"), starlark.NewList([]starlark.Value{starlark.MakeInt(1), starlark.MakeInt(2)})}
 			v, err := starlark.Call(t, fn, args, nil)
 			if err != nil {
@@ -157,4 +221,39 @@ return (lambda a, b=n + n: a * b)(n), (lambda: [x * n for x in l])()
 			t.Errorf("%s\ngot  %s\nwant %s", body, got, want)
 		}
 	}
+}
+
+// TestCompareAsStarlark compares values of all kinds with each other, by each
+// comparison, and sees what Starlark itself says.
+func TestCompareAsStarlark(t *testing.T) {
+	t.Parallel()
+	f := newPlant().front(t, Options{})
+	v, err := starlark.EvalOptions(options(), &starlark.Thread{}, "x.star", strings.ReplaceAll(`[
+		None, True, False, 0, 1, -1, 2, 1 << 70, -(1 << 70), 0.0, 1.0, 1.5, float("nan"), float("inf"), "", "a", "ab", LONG, LONG + "a", b"", b"a",
+		[], [1], [1, 2], [1, 3], [2], [1.0], ["a"], [[1], [2]], [[1], [3]], (), (1,), (1, 2), (1, "a"), ((1,), 2), [(1, [2])], [float("nan")],
+		{}, {"a": 1}, {"a": 2}, {"b": 1}, {"a": 1, "b": 2}, {"b": 2, "a": 1}, {(1, 2): [1]}, {(1, 2): [1.0]}, {1: {2: {3: 4}}}, {1: {2: {3: 5}}},
+		set(), set([1]), set([1, 2]), set([2, 1]), set([(1, 2)]), set(["a"]), struct(), struct(a = 1), struct(a = 2), struct(b = 1), struct(a = [1], b = {}),
+		range(0), range(2), range(0, 4, 2), len, max, "ab".elems(), "ab".codepoints(), [LONG, 1], [LONG, 2], [[[[[[[[[[1]]]]]]]]]], [[[[[[[[[1]]]]]]]]],
+	]`, "LONG", `("x" * 100)`), starlark.StringDict{"struct": starlark.NewBuiltin("struct", starlarkstruct.Make)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := v.(*starlark.List)
+	n := 0
+	for i := range l.Len() {
+		for j := range l.Len() {
+			th := &starlark.Thread{}
+			f.limit(t.Context(), th)
+			for _, op := range comparisons {
+				x, y := l.Index(i), l.Index(j)
+				want, wantErr := starlark.Compare(op, x, y)
+				got, gotErr := compareWalked(th, op, x, y)
+				if want != got && wantErr == nil || fmt.Sprint(wantErr) != fmt.Sprint(gotErr) {
+					t.Errorf("%v %s %v is %v, %v; want %v, %v", x, op, y, got, gotErr, want, wantErr)
+				}
+				n++
+			}
+		}
+	}
+	t.Logf("%d comparisons", n)
 }

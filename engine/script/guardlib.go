@@ -2,8 +2,6 @@ package script
 
 import (
 	"math"
-	"math/bits"
-	"sort"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
@@ -23,7 +21,7 @@ func guardedUniverse() starlark.StringDict {
 			return native.CallInternal(t, args, kwargs)
 		})
 	}
-	for name, bytes := range map[string]int{"list": 16, "tuple": 16, "reversed": 16, "bytes": 1, "set": 96, "dict": 96, "enumerate": 88} {
+	for name, bytes := range map[string]int{"list": 16, "tuple": 16, "reversed": 16, "bytes": 1, "enumerate": 88} {
 		guard(name, func(t *starlark.Thread, args starlark.Tuple) error {
 			if len(args) == 0 {
 				return nil
@@ -31,7 +29,18 @@ func guardedUniverse() starlark.StringDict {
 			return chargeElements(t, args[0], bytes)
 		})
 	}
-	for _, name := range []string{"any", "all", "min", "max"} {
+	for name, pairs := range map[string]bool{"set": false, "dict": true} {
+		guard(name, func(t *starlark.Thread, args starlark.Tuple) error {
+			if len(args) == 0 {
+				return nil
+			}
+			if err := chargeElements(t, args[0], 96); err != nil {
+				return err
+			}
+			return chargeKeys(t, args[0], pairs)
+		})
+	}
+	for _, name := range []string{"any", "all"} {
 		guard(name, func(t *starlark.Thread, args starlark.Tuple) error {
 			if len(args) != 1 {
 				return nil
@@ -41,7 +50,15 @@ func guardedUniverse() starlark.StringDict {
 			if err != nil {
 				return err
 			}
-			return b.work(t, uint64(n)/8)
+			return b.work(t, uint64(n)/elementsPerStep)
+		})
+	}
+	for _, name := range []string{"hash", "float", "ord"} { // of a text
+		guard(name, func(t *starlark.Thread, args starlark.Tuple) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return budgetOf(t).charge(t, starlark.Len(args[0]))
 		})
 	}
 	for _, name := range []string{"str", "repr", "print"} {
@@ -62,6 +79,8 @@ func guardedUniverse() starlark.StringDict {
 		}
 		return nil
 	})
+	d["min"] = starlark.NewBuiltin("min", extremum(syntax.LT))
+	d["max"] = starlark.NewBuiltin("max", extremum(syntax.GT))
 	d["sorted"] = starlark.NewBuiltin("sorted", sorted)
 	d["getattr"] = starlark.NewBuiltin("getattr", getattr)
 	return d
@@ -85,79 +104,4 @@ func chargeZip(t *starlark.Thread, args starlark.Tuple) error {
 		return b.exceeded("%d rows at once are more than the %d that a run may hold in %d bytes", n, most, b.maxMemory)
 	}
 	return b.charge(t, int(n)*row)
-}
-
-// sorted is Starlark's, but the keys that it holds can be measured while the
-// next ones are computed.
-func sorted(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	var (
-		iterable starlark.Iterable
-		key      starlark.Value
-		reverse  bool
-	)
-	if err := starlark.UnpackArgs("sorted", args, kwargs, "iterable", &iterable, "key?", &key, "reverse?", &reverse); err != nil {
-		return nil, err
-	}
-	if err := chargeElements(t, iterable, 32); err != nil {
-		return nil, err
-	}
-	b := budgetOf(t)
-	s := sorter{values: elements(iterable), reverse: reverse}
-	n := len(s.values)
-	if err := b.work(t, uint64(n)*uint64(bits.Len(uint(n)))/8); err != nil {
-		return nil, err
-	}
-	s.keys = s.values
-	if key != nil && key != starlark.None {
-		b.growing = append(b.growing, nil)
-		top := len(b.growing) - 1
-		for _, v := range s.values {
-			k, err := starlark.Call(t, key, starlark.Tuple{v}, nil)
-			if err != nil {
-				b.growing = b.growing[:top]
-				return nil, err
-			}
-			b.growing[top] = append(b.growing[top], k)
-		}
-		s.keys = b.growing[top]
-		b.growing = b.growing[:top]
-	}
-	sort.Stable(&s)
-	return starlark.NewList(s.values), s.err
-}
-
-// elements returns the elements of an iterable, in a slice of their own.
-func elements(it starlark.Iterable) []starlark.Value {
-	all := make([]starlark.Value, 0, max(starlark.Len(it), 0))
-	for v := range starlark.Elements(it) {
-		all = append(all, v)
-	}
-	return all
-}
-
-// sorter sorts values by their keys.
-type sorter struct {
-	values, keys []starlark.Value
-	reverse      bool
-	err          error
-}
-
-func (s *sorter) Len() int { return len(s.values) }
-
-func (s *sorter) Less(i, j int) bool {
-	if s.reverse {
-		i, j = j, i
-	}
-	less, err := starlark.Compare(syntax.LT, s.keys[i], s.keys[j])
-	if err != nil && s.err == nil {
-		s.err = err
-	}
-	return less
-}
-
-func (s *sorter) Swap(i, j int) {
-	s.values[i], s.values[j] = s.values[j], s.values[i]
-	if &s.values[0] != &s.keys[0] {
-		s.keys[i], s.keys[j] = s.keys[j], s.keys[i]
-	}
 }

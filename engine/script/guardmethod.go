@@ -1,9 +1,11 @@
 package script
 
 import (
+	"errors"
 	"strings"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 )
 
 // charge counts what a method is about to make.
@@ -48,25 +50,145 @@ func chargedMethods() map[string]map[string]charge {
 		if err := chargeElements(t, x, 96); err != nil {
 			return err
 		}
-		return given(96)(t, x, args, kwargs)
+		if err := given(96)(t, x, args, kwargs); err != nil {
+			return err
+		}
+		for _, v := range append(starlark.Tuple{x}, args...) {
+			if err := chargeKeys(t, v, false); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	put := func(pairs bool) charge {
+		return func(t *starlark.Thread, x starlark.Value, args starlark.Tuple, kwargs []starlark.Tuple) error {
+			for _, a := range args {
+				if err := chargeElements(t, a, 96); err != nil {
+					return err
+				}
+				if err := chargeKeys(t, a, pairs); err != nil {
+					return err
+				}
+			}
+			return chargeGrown(t, x)
+		}
 	}
 	set := func(c charge) map[string]charge { return map[string]charge{"set": c} }
 	text := func(c charge) map[string]charge { return map[string]charge{"string": c} }
-	return map[string]map[string]charge{
+	all := map[string]map[string]charge{
 		"extend": {"list": given(16)},
-		"insert": {"list": own(16)}, "remove": {"list": own(16)}, "index": {"list": own(16)}, "pop": {"list": chargePop},
+		"insert": {"list": own(16)}, "remove": {"list": chargeFind}, "index": {"list": chargeFind, "string": chargeSearch},
+		"pop":   {"list": chargePop, "dict": chargeFirstKey},
 		"items": {"dict": own(72)}, "keys": {"dict": own(16)}, "values": {"dict": own(16)},
-		"update":               {"dict": given(96), "set": given(96)},
+		"update":               {"dict": put(true), "set": put(false)},
 		"union":                set(both),
 		"difference":           set(both),
 		"intersection":         set(both),
 		"symmetric_difference": set(both),
 		"issubset":             set(both),
 		"issuperset":           set(both),
-		"upper":                text(own(2)), "lower": text(own(2)), "title": text(own(2)), "capitalize": text(own(2)),
-		"split": text(chargeSplit), "rsplit": text(chargeSplit), "splitlines": text(chargeSplit),
+		"get":                  {"dict": chargeFirstKey}, "setdefault": {"dict": chargePut},
+		"add": set(chargePut), "discard": set(chargeFirstKey),
+		"find": text(chargeSearch), "partition": text(chargeSearch),
 		"join": text(chargeJoin), "replace": text(chargeReplace), "format": text(chargeFormat),
 	}
+	all["remove"]["set"] = chargeFirstKey
+	for _, name := range []string{"upper", "lower", "title", "capitalize"} {
+		all[name] = text(own(2))
+	}
+	for _, name := range []string{"split", "rsplit", "splitlines"} {
+		all[name] = text(chargeSplit)
+	}
+	for _, name := range []string{"count", "rfind", "rindex", "rpartition", "strip", "lstrip", "rstrip",
+		"isalnum", "isalpha", "isdigit", "islower", "isspace", "istitle", "isupper"} {
+		all[name] = text(chargeWhole)
+	}
+	for _, name := range []string{"startswith", "endswith", "removeprefix", "removesuffix"} {
+		all[name] = text(chargeAffix)
+	}
+	return all
+}
+
+// chargeWhole counts a method that goes through the whole text.
+func chargeWhole(t *starlark.Thread, x starlark.Value, _ starlark.Tuple, _ []starlark.Tuple) error {
+	return budgetOf(t).charge(t, starlark.Len(x))
+}
+
+// chargeSearch counts what is gone through until a text is found. Where the
+// search has bounds of its own the whole is counted.
+func chargeSearch(t *starlark.Thread, x starlark.Value, args starlark.Tuple, kwargs []starlark.Tuple) error {
+	s := string(x.(starlark.String))
+	sub, ok := first[starlark.String](args)
+	if !ok || len(args) > 2 {
+		return budgetOf(t).charge(t, len(s))
+	}
+	if len(args) == 2 {
+		var from int
+		if err := starlark.AsInt(args[1], &from); err != nil {
+			return nil // Starlark says what is wrong
+		}
+		if from < 0 {
+			from += len(s)
+		}
+		s = s[min(max(from, 0), len(s)):]
+	}
+	_, err := search(t, s, string(sub))
+	return err
+}
+
+// chargeAffix counts what is compared with the beginning or the end of a text.
+func chargeAffix(t *starlark.Thread, x starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {
+	n := 0
+	switch a := args; {
+	case len(a) == 0:
+	default:
+		if l, ok := a[0].(starlark.Tuple); ok {
+			a = l
+		} else {
+			a = a[:1]
+		}
+		for _, v := range a {
+			n += 1 + min(starlark.Len(x), max(starlark.Len(v), 0))
+		}
+	}
+	return budgetOf(t).charge(t, n)
+}
+
+// chargeFirstKey counts the hashing of the first argument.
+func chargeFirstKey(t *starlark.Thread, _ starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {
+	if len(args) == 0 || plain(args[0]) {
+		return nil
+	}
+	return chargeKey(t, args[0])
+}
+
+// chargePut counts what puts one key into a dict or set.
+func chargePut(t *starlark.Thread, x starlark.Value, args starlark.Tuple, kwargs []starlark.Tuple) error {
+	if err := chargeGrown(t, x); err != nil {
+		return err
+	}
+	return chargeFirstKey(t, x, args, kwargs)
+}
+
+// chargeFind counts what a search in a list compares, by doing it. Where the
+// search has bounds of its own that is all of the list.
+func chargeFind(t *starlark.Thread, x starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {
+	if len(args) == 0 {
+		return nil
+	}
+	w := walkerOf(t)
+	l, from := x.(*starlark.List), 0
+	_, err := w.find(args[0], l)
+	for ; len(args) > 1 && err == nil && from < l.Len(); from++ {
+		_, err = w.compare(syntax.EQL, l.Index(from), args[0], starlark.CompareLimit)
+	}
+	if err == nil {
+		err = w.settle()
+	}
+	if errors.Is(err, errDepth) {
+		return nil // Starlark says so, with the method's name
+	}
+	return err
 }
 
 // chargePop counts the moving of what stands behind the element, but for the
@@ -90,7 +212,7 @@ func chargeSplit(t *starlark.Thread, x starlark.Value, args starlark.Tuple, _ []
 			}
 		}
 	}
-	return budgetOf(t).charge(t, 48*parts)
+	return budgetOf(t).charge(t, len(s)+48*parts)
 }
 
 func chargeJoin(t *starlark.Thread, x starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {

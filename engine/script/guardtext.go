@@ -23,6 +23,9 @@ func chargeText(t *starlark.Thread, n int, vs ...starlark.Value) error {
 	if w.left < 0 {
 		return b.textTooLong()
 	}
+	if err := b.work(t, uint64(w.parts)/elementsPerStep); err != nil {
+		return err
+	}
 	return b.charge(t, int(b.maxMemory-w.left))
 }
 
@@ -30,25 +33,17 @@ func chargeText(t *starlark.Thread, n int, vs ...starlark.Value) error {
 // hashes what stands in it many times as many times, and shows it in messages.
 const maxKey = 1 << 20
 
-// chargeKey counts the hashing of a key.
-func chargeKey(t *starlark.Thread, k starlark.Value) error {
-	b := budgetOf(t)
-	w := writer{left: maxKey}
-	if !w.fits(k) {
-		return b.exceeded("a key that is a %s would have more than %d bytes as text", k.Type(), maxKey)
-	}
-	return b.charge(t, int(maxKey-w.left))
-}
-
 // writer subtracts how long a value's text is, until nothing is left.
 type writer struct {
 	left  int64
+	parts int              // how many values it has gone through
 	path  []starlark.Value // the lists and dicts that it is in, since the last struct
 	depth int
 }
 
 func (w *writer) value(v starlark.Value) {
 	w.left -= 2
+	w.parts++
 	switch v := v.(type) {
 	case starlark.String:
 		w.left -= int64(len(v))

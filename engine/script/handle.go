@@ -11,6 +11,15 @@ import (
 type handle struct {
 	callable
 	methods starlark.StringDict
+	params  map[string]runParams // of the methods
+}
+
+// runParams are what a method of handle takes, and where.
+type runParams struct {
+	names  []string
+	inStep bool
+	any    bool // it takes any names
+	absent bool // it is not available yet
 }
 
 var _ starlark.HasAttrs = (*handle)(nil)
@@ -18,11 +27,13 @@ var _ starlark.HasAttrs = (*handle)(nil)
 // runMethod is a method of handle, called with the state of a run.
 type runMethod func(t *starlark.Thread, st *state, name string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error)
 
-// newHandle makes the handle. Inside the body of a step only what leaves no
-// record may be asked: whether the run is cancelled, its id, name and inputs.
+// newHandle makes the handle. Inside the body of a step only that works which no
+// replay has to repeat: what is told to the outside, whether the run is
+// cancelled, its id, name and inputs.
 func newHandle() *handle {
-	rt := &handle{callable{"workflows", "rt"}, starlark.StringDict{}}
-	def := func(name string, inStep bool, f runMethod) {
+	rt := &handle{callable{"workflows", "rt"}, starlark.StringDict{}, make(map[string]runParams)}
+	def := func(name string, inStep bool, f runMethod, params ...string) {
+		rt.params[name] = runParams{names: params, inStep: inStep}
 		name = "rt." + name
 		rt.methods[name[3:]] = starlark.NewBuiltin(name, func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 			st := stateOf(t)
@@ -37,17 +48,18 @@ func newHandle() *handle {
 	}
 	def("checkCancelled", true, checkCancelled)
 	def("isCancelled", true, isCancelled)
-	def("progress", false, progress)
-	def("setEvent", false, setEvent)
-	def("writeStream", false, writeStream)
-	def("send", false, send)
-	def("recv", false, recv)
-	def("recvCommand", false, recvCommand)
+	def("progress", true, progress, "message", "extra")
+	def("setEvent", true, setEvent, "key", "value")
+	def("writeStream", true, writeStream, "key", "value")
+	def("send", false, send, "workflowId", "message", "topic", "messageUUID")
+	def("recv", false, recv, "topic", "timeoutSeconds")
+	def("recvCommand", false, recvCommand, "currentState", "topic", "timeoutSeconds", "maxMessages")
 	def("now", false, now)
 	def("random", false, random)
 	def("uuid", false, newUUID)
 	for _, name := range []string{"startChild", "awaitChild", "runChild", "gather", "firstOf", "continueAs"} {
 		def(name, true, notYet)
+		rt.params[name] = runParams{any: true, absent: true}
 	}
 	return rt
 }

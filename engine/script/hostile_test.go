@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,13 +39,34 @@ func hostile(t *testing.T) map[string]string {
 	return all
 }
 
+// byTime is the bound that computation runs into.
+const byTime = "steps of computation"
+
+// boundOf returns the words of the bound that a script runs into, which it
+// names in its first line.
+func boundOf(t *testing.T, src string) string {
+	t.Helper()
+	line, _, _ := strings.Cut(src, "\n")
+	bound, ok := strings.CutPrefix(line, "# bound: ")
+	if !ok || bound == "" {
+		t.Fatal("it names no bound")
+	}
+	return bound
+}
+
 // TestHostile runs each script of testdata/hostile to its end, which is
-// LimitExceeded, and sees what was allocated meanwhile.
+// LimitExceeded by the bound that it names, and sees what was allocated
+// meanwhile.
 func TestHostile(t *testing.T) { // not parallel: it looks at the whole process
 	for name, src := range hostile(t) {
 		t.Run(name, func(t *testing.T) {
+			bound := boundOf(t, src)
 			p := newPlant()
-			f := p.front(t, Options{MaxSteps: 2_000_000})
+			o := Options{MaxSteps: 2_000_000}
+			if bound == byTime {
+				o.MaxSteps = 500_000
+			}
+			f := p.front(t, o)
 			b := boot(t, t.TempDir(), f, journal.Options{}, mustLoad(t, f, map[string]string{"w.star": src})...)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
@@ -53,6 +75,9 @@ func TestHostile(t *testing.T) { // not parallel: it looks at the whole process
 			made := after.TotalAlloc - before.TotalAlloc
 			if info.Status != engine.Error || info.Error.Type != "LimitExceeded" || !strings.Contains(info.Error.Traceback, "w.star:") && info.Error.Step == "" && name != "shared_result" {
 				t.Errorf("ended as %s with %+v", info.Status, info.Error)
+			}
+			if info.Error != nil && !strings.Contains(info.Error.Message, bound) {
+				t.Errorf("the bound is not %q: %s", bound, info.Error.Message)
 			}
 			if made > hostileAlloc {
 				t.Errorf("%d MiB were allocated", made>>20)
@@ -94,7 +119,7 @@ func resume(t *testing.T, src string) (*box, engine.RunInfo) {
 func TestHostileAfterRestart(t *testing.T) {
 	t.Parallel()
 	for name, src := range hostile(t) {
-		if strings.HasPrefix(name, "endless_") {
+		if b := boundOf(t, src); !strings.Contains(b, "be kept") && !strings.Contains(b, "would take") && !strings.Contains(b, "nested") {
 			continue // they make nothing that is recorded
 		}
 		t.Run(name, func(t *testing.T) {
@@ -103,6 +128,51 @@ func TestHostileAfterRestart(t *testing.T) {
 				t.Errorf("ended as %s with %+v", info.Status, info.Error)
 			}
 		})
+	}
+}
+
+// TestHostileObeys runs the scripts that take time, with no bound on it, some at
+// once, and sees a cancel end them, and a shutdown.
+func TestHostileObeys(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{}
+	for name, src := range hostile(t) {
+		if boundOf(t, src) == byTime && !strings.HasPrefix(name, "walk_collision") && name != "endless_bytes" { // these two only the bound ends, or that on memory
+			src = strings.Replace(src, "@workflow\ndef w():\n", "@workflow(name = \""+name+"\")\ndef w():\n    getWorkflows().setEvent(\"at\", 1)\n", 1)
+			files[name+".star"] = strings.Replace(src, "@step\n", "@step(name = \"step of "+name+"\")\n", 1)
+		}
+	}
+	f := newPlant().front(t, Options{MaxSteps: 1 << 60})
+	all := mustLoad(t, f, files)
+	if len(all) < 40 {
+		t.Errorf("only %d scripts", len(all))
+	}
+	for some := range slices.Chunk(all, 8) { // more would want much memory at once
+		b := boot(t, t.TempDir(), f, journal.Options{}, some...)
+		work := func() (ids []string) {
+			for _, w := range some {
+				ids = append(ids, b.start(w.Name))
+			}
+			for i, id := range ids {
+				if info := b.await(id, func(i engine.RunInfo) bool { return i.Events["at"] != nil || i.Status.Ended() }); info.Status.Ended() {
+					t.Fatalf("%s ended as %s with %+v", some[i].Name, info.Status, info.Error)
+				}
+			}
+			return ids
+		}
+		ids := work()
+		for _, id := range ids {
+			if err := b.e.Cancel(t.Context(), id, "", "test"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, id := range ids {
+			if info := b.result(id); info.Status != engine.Cancelled {
+				t.Errorf("%s ended as %s with %+v", some[i].Name, info.Status, info.Error)
+			}
+		}
+		work()
+		b.shutdown()
 	}
 }
 
@@ -167,6 +237,13 @@ def w():
 // returns how the run ended, and whether that was before the cut.
 func cutRun(t *testing.T, k uint64, files map[string]string) (engine.RunInfo, bool) {
 	t.Helper()
+	b, id, ended := cutLife(t, k, files)
+	return b.result(id), ended
+}
+
+// cutLife is cutRun, but that it returns the second life with its run.
+func cutLife(t *testing.T, k uint64, files map[string]string) (second *box, id string, ended bool) {
+	t.Helper()
 	dir := t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -187,8 +264,7 @@ func cutRun(t *testing.T, k uint64, files map[string]string) (engine.RunInfo, bo
 		return boot(t, dir, f, o, mustLoad(t, f, files)...)
 	}
 	b := life(o)
-	id := b.start("w")
-	ended := false
+	id = b.start("w")
 	for version := uint64(0); !ended; {
 		var err error
 		if version, ended, err = b.e.Await(ctx, id, version); err != nil {
@@ -196,5 +272,5 @@ func cutRun(t *testing.T, k uint64, files map[string]string) (engine.RunInfo, bo
 		}
 	}
 	b.shutdown()
-	return life(journal.Options{}).result(id), ended
+	return life(journal.Options{}), id, ended
 }

@@ -131,7 +131,7 @@ again = workflow("other")(lambda x=None: x)
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if ws[2].OnPowerLoss != engine.StopAfterLoss || ws[2].Commands != engine.ByScript || ws[1].File != "sub/full.star:10" {
+	if ws[2].OnPowerLoss != engine.StopAfterLoss || ws[2].Commands != engine.ByEngine || ws[1].File != "sub/full.star:10" {
 		t.Errorf("got %+v", ws[1:])
 	}
 }
@@ -143,7 +143,7 @@ func TestCommandsAuto(t *testing.T) {
 	for body, want := range map[string]engine.CommandMode{
 		"    # recvCommand\n    return \"rt.recvCommand\"":        engine.ByEngine,
 		"    return getWorkflows().recvCommand()":                 engine.ByScript,
-		"    return getWorkflows\ndef g(rt):\n    rt.recvCommand": engine.ByScript,
+		"    return getWorkflows\ndef g(rt):\n    rt.recvCommand": engine.ByEngine, // nothing calls g
 	} {
 		if ws := mustLoad(t, f, map[string]string{"a.star": "@workflow\ndef a():\n" + body + "\n"}); ws[0].Commands != want {
 			t.Errorf("%s: commands are handled by %v", body, ws[0].Commands)

@@ -43,6 +43,18 @@ func (m *meter) thread(t *starlark.Thread, growing [][]starlark.Value) {
 	}
 }
 
+// add measures what refers to nothing at once, and the rest at its turn.
+func (m *meter) add(v starlark.Value) {
+	switch v := v.(type) {
+	case starlark.NoneType, starlark.Bool, starlark.Float:
+		m.left -= 16
+	case starlark.Int:
+		m.left -= int64(sizeOf(v))
+	default:
+		m.todo = append(m.todo, v)
+	}
+}
+
 // first reports whether something has not been measured yet.
 func (m *meter) first(key any) bool {
 	if _, ok := m.seen[key]; ok {
@@ -66,27 +78,30 @@ func (m *meter) one(v starlark.Value) {
 	case starlark.Tuple:
 		if len(v) > 0 && m.first(&v[0]) {
 			m.left -= int64(sizeOf(v))
-			m.todo = append(m.todo, v...)
+			for _, e := range v {
+				m.add(e)
+			}
 		}
 	case *starlark.List:
 		if m.first(v) {
 			m.left -= int64(sizeOf(v))
 			for i := range v.Len() {
-				m.todo = append(m.todo, v.Index(i))
+				m.add(v.Index(i))
 			}
 		}
 	case *starlark.Dict:
 		if m.first(v) {
 			m.left -= int64(sizeOf(v))
 			for k, e := range v.Entries() {
-				m.todo = append(m.todo, k, e)
+				m.add(k)
+				m.add(e)
 			}
 		}
 	case *starlark.Set:
 		if m.first(v) {
 			m.left -= int64(sizeOf(v))
 			for e := range v.Elements() {
-				m.todo = append(m.todo, e)
+				m.add(e)
 			}
 		}
 	default:

@@ -26,6 +26,7 @@ func (f *Front) predeclare() {
 		steps[module][fn] = f.builtin[name]
 	}
 	rt := newHandle()
+	f.rt = rt
 	getWorkflows := starlark.NewBuiltin("getWorkflows", func(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		return rt, starlark.UnpackArgs("getWorkflows", args, kwargs)
 	})
@@ -48,10 +49,11 @@ func (f *Front) predeclare() {
 	tools := starlark.StringDict{
 		"attempt": starlark.NewBuiltin("attempt", attempt),
 		"struct":  starlark.NewBuiltin("struct", starlarkstruct.Make),
+		"secret":  starlark.NewBuiltin("secret", newSecret),
 		"fail":    starlark.NewBuiltin("fail", fail),
 	}
 	f.modules["holdfast"] = merge(decorators, instance, library, tools)
-	f.predeclared = merge(f.modules["holdfast"], guardedUniverse(), guardedMethods(), guards())
+	f.predeclared = merge(f.modules["holdfast"], guardedUniverse(), guardedMethods(), guards(), comparers())
 	f.names = append(sortedKeys(f.modules["holdfast"]), sortedKeys(starlark.Universe)...)
 	for path, names := range f.modules {
 		f.modules[path] = merge(names, starlark.StringDict{wholeModule: &starlarkstruct.Module{Name: path, Members: names}})

@@ -43,7 +43,10 @@ func (f *Front) call(ctx context.Context, st *state, fn *starlark.Function, args
 		f.log.Debug("script prints", "run", st.run.ID(), "text", msg)
 	}}
 	t.SetLocal(stateKey, st)
-	b := f.limit(t)
+	if st.ctx == nil { // the body of a step is never replayed
+		st.run.Locate(where(t))
+	}
+	b := f.limit(ctx, t)
 	defer context.AfterFunc(ctx, func() { t.Cancel("the run is to end") })()
 	v, err := starlark.Call(t, fn, args, kwargs)
 	if err != nil {

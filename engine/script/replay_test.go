@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"holdfast/engine"
+	"holdfast/engine/isa88"
 	"holdfast/engine/value"
 	"holdfast/journal"
 	"holdfast/journal/journaltest"
@@ -250,5 +251,50 @@ func TestExamples(t *testing.T) {
 		if _, faults := newPlant().front(t, Options{}).LoadDir(filepath.Join("testdata", d.Name())); len(faults) > 0 {
 			t.Error(fmt.Sprint(faults))
 		}
+	}
+}
+
+// TestMismatchNamesLine replays a record with a program that asks for something
+// else, by each of rt's calls, and sees the line of the script in the message.
+func TestMismatchNamesLine(t *testing.T) {
+	t.Parallel()
+	for call, asked := range map[string]string{
+		`rt.now()`:                          `rt.now()`,
+		`rt.random()`:                       `rt.random()`,
+		`rt.uuid()`:                         `rt.uuid()`,
+		`rt.setEvent("b", 1)`:               `rt.setEvent("b", …)`,
+		`rt.setEvent("a", 2)`:               `rt.setEvent("a", …)`,
+		`rt.writeStream("a", 1)`:            `rt.writeStream("a", …)`,
+		`rt.progress("a")`:                  `rt.progress("a", …)`,
+		`rt.send("x", 1)`:                   `rt.send(workflowId="x", message=1, topic="cmd", messageUUID="")`,
+		`rt.recv("t", 1)`:                   `rt.recv(topic="t")`,
+		`rt.recvCommand(topic="t")`:         `rt.recvCommand(topic="t")`,
+		`attempt(lambda: tags.read("a"))`:   `tags.read(path="a")`,
+		`[rt.now() for i in range(2)]`:      `rt.now()`,
+		`attempt(rt.setEvent, "b", None)`:   `rt.setEvent("b", …)`,
+		`getattr(rt, "recv")("t")`:          `rt.recv(topic="t")`,
+		`(lambda *a: rt.progress(*a))("b")`: `rt.progress("b", …)`,
+	} {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			f := newPlant().front(t, Options{})
+			src := func(line string) map[string]string {
+				return map[string]string{"w.star": "rt = getWorkflows()\n@workflow\ndef w():\n    x = 1\n    " + line + "\n    rt.recv(\"go\", 3600)\n"}
+			}
+			old := mustLoad(t, f, src(`rt.setEvent("a", 1)`))
+			b := boot(t, dir, f, journal.Options{}, old...)
+			id := b.start("w")
+			b.await(id, func(i engine.RunInfo) bool { return i.Events["a"] != nil })
+			b.shutdown()
+			changed := mustLoad(t, f, src(call))
+			changed[0].Source = old[0].Source // so that it is taken for what the run was started with
+			b = boot(t, dir, f, journal.Options{}, changed...)
+			info := b.await(id, func(i engine.RunInfo) bool { return i.State == isa88.Held || i.Status.Ended() })
+			want := `the program does not match its record at place 0: recorded rt.setEvent("a", …), the program asks for ` + asked + ` at w.star:5`
+			if info.Error == nil || info.Error.Message != want {
+				t.Errorf("got %+v, want %s", info.Error, want)
+			}
+		})
 	}
 }

@@ -1,6 +1,10 @@
 package script
 
-import "go.starlark.net/syntax"
+import (
+	"slices"
+
+	"go.starlark.net/syntax"
+)
 
 // The names of the functions that stand for guarded operations. No name in a
 // file can be the same.
@@ -11,7 +15,10 @@ const (
 	opAttr   = "."
 	opBegin  = "for"
 	opKeep   = "for append"
-	opEnd    = "for end"
+	opInto   = "[]="
+
+	opKeepKey = "for append key"
+	opEnd     = "for end"
 )
 
 // rewriter turns operations that can make much at once into calls of functions
@@ -69,6 +76,9 @@ func (rw rewriter) target(e syntax.Expr) {
 	switch e := e.(type) {
 	case *syntax.IndexExpr:
 		e.X, e.Y = rw.expr(e.X), rw.key(e.Y)
+		if literal(e.Y) == nil {
+			e.X = call(syntax.Start(e.X), opInto, e.X)
+		}
 	case *syntax.DotExpr:
 		e.X = rw.expr(e.X)
 	case *syntax.ParenExpr:
@@ -101,13 +111,12 @@ func (rw rewriter) exprs(list []syntax.Expr) {
 func (rw rewriter) expr(e syntax.Expr) syntax.Expr {
 	switch e := e.(type) {
 	case *syntax.BinaryExpr:
-		if e.Op == syntax.IN || e.Op == syntax.NOT_IN {
-			e.X, e.Y = rw.key(e.X), rw.expr(e.Y)
-			return e
-		}
 		e.X, e.Y = rw.expr(e.X), rw.expr(e.Y)
-		if guarded(e.Op, e.X, e.Y) {
+		switch {
+		case guarded(e.Op, e.X, e.Y):
 			return call(e.OpPos, e.Op.String(), e.X, e.Y)
+		case walks(e.Op, e.X, e.Y):
+			return call(e.OpPos, walkName(e.Op), e.X, e.Y)
 		}
 	case *syntax.CallExpr:
 		return rw.call(e)
@@ -195,7 +204,7 @@ func (rw rewriter) slice(e *syntax.SliceExpr) syntax.Expr {
 // comprehension lets the elements be seen while the list or dict is being made.
 func (rw rewriter) comprehension(e *syntax.Comprehension) {
 	if entry, ok := e.Body.(*syntax.DictEntry); ok {
-		entry.Key = call(entry.Colon, opKeep, rw.key(entry.Key))
+		entry.Key = call(entry.Colon, opKeepKey, rw.key(entry.Key))
 		entry.Value = call(entry.Colon, opKeep, rw.expr(entry.Value))
 	} else {
 		e.Body = call(syntax.Start(e.Body), opKeep, rw.expr(e.Body))
@@ -228,6 +237,40 @@ func guarded(op syntax.Token, x, y syntax.Expr) bool {
 		return true
 	}
 	return false
+}
+
+// walks reports whether a comparison can go through much: with a literal it
+// cannot, nor can a search in a list or tuple of literals.
+func walks(op syntax.Token, x, y syntax.Expr) bool {
+	switch op {
+	case syntax.EQL, syntax.NEQ, syntax.LT, syntax.LE, syntax.GT, syntax.GE:
+		return !constant(x) && !constant(y)
+	case syntax.IN, syntax.NOT_IN:
+		switch y := bareExpr(y).(type) {
+		case *syntax.ListExpr:
+			return slices.ContainsFunc(y.List, func(e syntax.Expr) bool { return !constant(e) })
+		case *syntax.TupleExpr:
+			return slices.ContainsFunc(y.List, func(e syntax.Expr) bool { return !constant(e) })
+		}
+		return true
+	}
+	return false
+}
+
+// walkName is the name of the function that stands for a comparison.
+func walkName(op syntax.Token) string {
+	if op == syntax.IN || op == syntax.NOT_IN {
+		return op.String() + " " // no other name can be this
+	}
+	return op.String()
+}
+
+// constant reports whether an expression is a literal, or True, False or None.
+func constant(e syntax.Expr) bool {
+	if x, ok := bareExpr(e).(*syntax.Ident); ok {
+		return x.Name == "None" || x.Name == "True" || x.Name == "False"
+	}
+	return literal(e) != nil
 }
 
 func literal(e syntax.Expr) *syntax.Literal {

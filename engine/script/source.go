@@ -18,12 +18,13 @@ const wholeModule = "*"
 
 // source is one file, compiled. It does not change.
 type source struct {
-	name     string
-	text     []byte
-	program  *starlark.Program // nil if there are faults
-	loads    []load
-	receives bool // mentions recvCommand
-	faults   []Fault
+	name      string
+	text      []byte
+	program   *starlark.Program // nil if there are faults
+	loads     []load
+	functions map[place]*mentions // by the place of a def or lambda
+	facts     *facts
+	faults    []Fault
 }
 
 // load is what a file wants of another one, or of a built-in module.
@@ -63,6 +64,7 @@ func (f *Front) compile(name string, text []byte) *source {
 	}
 	b := builder{prepared: p, source: s, front: f}
 	file.Stmts = b.stmts(file.Stmts)
+	s.functions, s.facts = mentioned(file.Stmts), factsOf(file.Stmts)
 	rw := rewriter{}
 	rw.stmts(file.Stmts)
 	s.program, err = starlark.FileProgram(file, f.predeclared.Has)
@@ -167,13 +169,10 @@ func (b *builder) stmts(in []syntax.Stmt) []syntax.Stmt {
 	return out
 }
 
-// within goes through the tree below a statement: it makes "pass" of "...",
-// and looks for recvCommand.
+// within goes through the tree below a statement, and makes "pass" of "...".
 func (b *builder) within(s syntax.Stmt) {
 	syntax.Walk(s, func(n syntax.Node) bool {
 		switch n := n.(type) {
-		case *syntax.Ident:
-			b.source.receives = b.source.receives || n.Name == "recvCommand"
 		case *syntax.DefStmt:
 			b.pass(n.Body)
 		case *syntax.IfStmt:

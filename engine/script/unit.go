@@ -16,7 +16,9 @@ type unit struct {
 	hash        string
 	workflows   []*workflowDef
 	definitions []definition
+	steps       map[string]map[place]string // functions with @step: the step's name by file and place
 	faults      []Fault
+	warnings    []Fault
 }
 
 // definition is a workflow or step, and where.
@@ -67,10 +69,21 @@ type library struct {
 	front   *Front
 	files   map[string][]byte
 	sources map[string]*source
+	plant   Plant // nil where nothing is to be judged by it
+	lints   bool  // what is literally wrong is a fault, or a warning
 }
 
+// newLibrary makes a library of files that the journal has pinned: what the
+// plant is now, and what is warned of today, is no reason not to go on.
 func newLibrary(f *Front, files map[string][]byte) *library {
-	return &library{f, files, make(map[string]*source)}
+	return &library{front: f, files: files, sources: make(map[string]*source)}
+}
+
+// newFolder makes a library of a workflows folder.
+func newFolder(f *Front, files map[string][]byte) *library {
+	l := newLibrary(f, files)
+	l.plant, l.lints = f.plant, true
+	return l
 }
 
 func (l *library) source(name string) *source {
@@ -85,7 +98,7 @@ func (l *library) source(name string) *source {
 // load executes a file and all that it loads. What is wrong with any of them is
 // in the unit's faults.
 func (l *library) load(entry string) *unit {
-	u := &unit{entry: entry}
+	u := &unit{entry: entry, steps: make(map[string]map[place]string)}
 	defer func() {
 		if p := recover(); p != nil { // of Starlark's compiler: a file must not take the process down
 			u.faults = append(u.faults, Fault{File: entry, Message: fmt.Sprintf("cannot compile: %v", p)})

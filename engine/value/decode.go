@@ -160,6 +160,10 @@ func nextTagged(b []byte, tag uint64, depth int) (any, []byte, error) {
 		return nil, nil, err
 	}
 	switch in := in.(type) {
+	case string:
+		if tag == TagSecret {
+			return Secret(in), rest, nil
+		}
 	case []byte:
 		x := new(big.Int).SetBytes(in)
 		switch tag {

@@ -39,6 +39,11 @@ func AppendHead(b []byte, major byte, n uint64) []byte {
 // append one encoded value.
 func AppendNil(b []byte) []byte { return append(b, 0xf6) }
 
+// AppendSecret appends the name of a secret.
+func AppendSecret(b []byte, name string) []byte {
+	return AppendString(AppendHead(b, MajorTag, TagSecret), name)
+}
+
 // AppendBool appends a bool.
 func AppendBool(b []byte, v bool) []byte {
 	if v {
@@ -149,6 +154,8 @@ func appendValue(b []byte, v any, depth int, g *Budget) ([]byte, error) {
 		return appendList(AppendHead(b, MajorTag, TagTuple), v, depth, g)
 	case Set:
 		return appendList(AppendHead(b, MajorTag, TagSet), v, depth, g)
+	case Secret:
+		return AppendSecret(b, string(v)), nil
 	case *Map:
 		return appendMap(b, v, depth, g)
 	case *Struct:
@@ -161,6 +168,8 @@ func appendValue(b []byte, v any, depth int, g *Budget) ([]byte, error) {
 func sizeOf(v any) int {
 	switch v := v.(type) {
 	case string:
+		return len(v)
+	case Secret:
 		return len(v)
 	case []byte:
 		return len(v)

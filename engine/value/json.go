@@ -92,6 +92,8 @@ func (w *jsonWriter) value(v any, depth int) error {
 		return w.float(v)
 	case string:
 		return w.text(v)
+	case Secret:
+		return w.text(v.String())
 	case []byte:
 		return w.text(base64.StdEncoding.EncodeToString(v[:min(len(v), w.left())]))
 	case []any:

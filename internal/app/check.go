@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"holdfast/drivers/modbus"
+	"holdfast/engine"
 	"holdfast/engine/script"
 	"holdfast/gateway/tag"
 	"holdfast/internal/config"
@@ -17,17 +18,33 @@ import (
 
 // Check checks a configuration and its workflows, and opens nothing. It writes
 // every tag with both forms of its address to out, with plan the requests of
-// each scan, and always the files that were passed over. Faults are
+// each scan, every workflow with who handles its commands, and always what is to be
+// warned of in the workflow files, and which were passed over. Faults are
 // "file:line:col: message".
 func Check(path string, plan bool, out io.Writer) (faults []string, err error) {
 	in, err := load(path)
 	if err != nil {
 		return nil, err
 	}
+	notes := func() error { return errors.Join(printWarnings(in, out), printPassed(in.passed, out)) }
 	if faults := in.all(); len(faults) > 0 {
-		return faults, printPassed(in.passed, out)
+		return faults, notes()
 	}
-	return nil, errors.Join(printTags(in.cfg, out), printPlan(in.cfg, plan, out), printPassed(in.passed, out))
+	return nil, errors.Join(printTags(in.cfg, out), printPlan(in.cfg, plan, out), printWorkflows(in.workflows, out), notes())
+}
+
+// printWarnings writes what in the workflow files is no fault, and most likely
+// not what was meant.
+func printWarnings(in *loaded, out io.Writer) error {
+	if in.front == nil {
+		return nil
+	}
+	for _, w := range in.front.Warnings(in.cfg.WorkflowsDir) {
+		if _, err := fmt.Fprintf(out, "warning: %s\n", w.Error()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Schema returns the JSON Schema of the configuration.
@@ -62,6 +79,16 @@ func printTags(cfg *config.Config, out io.Writer) error {
 			write = t.Write.Kind.String()
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.Path, t.Connection, address, ref, t.Type, t.Scan, write)
+	}
+	return w.Flush()
+}
+
+// printWorkflows writes each workflow, and who handles its commands.
+func printWorkflows(ws []engine.Workflow, out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\nWORKFLOW\tFILE\tCOMMANDS\tWHY")
+	for _, wf := range ws {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", wf.Name, wf.File, wf.Commands, wf.CommandsWhy)
 	}
 	return w.Flush()
 }

@@ -37,17 +37,17 @@ func library(cfg *config.Config, tags steps.Tags, claims steps.Claims) ([]engine
 	if err != nil {
 		return nil, nil, err
 	}
-	lib, err := steps.All(steps.Config{Tags: tags, StaleAfter: cfg.Engine.StaleAfter, HTTPAllow: cfg.HTTPAllow, Databases: dbs, Claims: claims})
+	lib, err := steps.All(steps.Config{Tags: tags, StaleAfter: cfg.Engine.StaleAfter, HTTPAllow: cfg.HTTPAllow, Databases: dbs, Claims: claims, Secrets: cfg.Credential})
 	if err != nil {
 		return nil, nil, err
 	}
 	return append(lib, goSteps()...), dbs, nil
 }
 
-// workflows loads the workflow files, and returns them with those in Go. The
-// name of one in Go is not for a file to take.
-func workflows(cfg *config.Config, lib []engine.Step, log *slog.Logger) (*script.Front, []engine.Workflow, []script.Fault, error) {
-	front, err := script.New(script.Options{Steps: lib, Log: log})
+// workflows loads the workflow files, judged by the plant unless that is nil,
+// and returns them with those in Go. The name of one in Go is not for a file to take.
+func workflows(cfg *config.Config, lib []engine.Step, plant script.Plant, log *slog.Logger) (*script.Front, []engine.Workflow, []script.Fault, error) {
+	front, err := script.New(script.Options{Steps: lib, Plant: plant, Log: log})
 	if err != nil {
 		return nil, nil, nil, err
 	}

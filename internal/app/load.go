@@ -8,9 +8,11 @@ import (
 	"os"
 	"slices"
 
+	"holdfast/engine"
 	"holdfast/engine/script"
 	"holdfast/internal/config"
 	"holdfast/journal"
+	"holdfast/steps"
 )
 
 // loaded is a configuration, read and checked.
@@ -19,6 +21,9 @@ type loaded struct {
 	faults []string        // of the configuration: with one, nothing may begin
 	files  []script.Fault  // of the workflow files
 	passed []script.Passed // in the workflows folder
+
+	front     *script.Front     // nil before the workflow files are looked at
+	workflows []engine.Workflow // of the files and of the program
 }
 
 // all returns all faults, in words.
@@ -62,11 +67,14 @@ func load(path string) (*loaded, error) {
 		return in, nil
 	}
 	quiet := slog.New(slog.DiscardHandler)
+	var plant script.Plant // of a configuration with faults nothing can be said
 	if len(found) == 0 {
-		if _, err := newGateway(cfg, quiet); err != nil {
+		gw, err := newGateway(cfg, quiet)
+		if err != nil {
 			fault(err)
 			return in, nil
 		}
+		plant = steps.Plant{Tags: gw}
 	}
 	lib, dbs, err := library(&config.Config{Engine: cfg.Engine, HTTPAllow: cfg.HTTPAllow}, nil, nil)
 	if err != nil {
@@ -79,7 +87,7 @@ func load(path string) (*loaded, error) {
 		return in, nil
 	}
 	in.passed = script.PassedOver(cfg.WorkflowsDir)
-	_, _, in.files, err = workflows(cfg, lib, quiet)
+	in.front, in.workflows, in.files, err = workflows(cfg, lib, plant, quiet)
 	return in, err
 }
 

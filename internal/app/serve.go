@@ -95,7 +95,7 @@ func open(cfg *config.Config, o Options, log *slog.Logger) (d *daemon, err error
 		return nil, err
 	}
 	d.databases = dbs
-	front, wfs, bad, err := workflows(cfg, lib, log)
+	front, wfs, bad, err := workflows(cfg, lib, steps.Plant{Tags: d.gateway}, log)
 	if err != nil {
 		return nil, errors.Join(err, dbs.Close())
 	}

@@ -126,3 +126,106 @@ tags:
 		}
 	}
 }
+
+// check says who handles the commands of each workflow, and why.
+func TestCheckSaysWhoHandlesCommands(t *testing.T) {
+	t.Parallel()
+	path := folder(t, simple)
+	workflowFile(t, path, "w.star", "@workflow\ndef polls(): getWorkflows().recvCommand()\n\n@workflow\ndef works(): pass\n\n@workflow(commands=\"script\")\ndef told(): pass\n")
+	var out bytes.Buffer
+	faults, err := Check(path, false, &out)
+	if err != nil || len(faults) > 0 {
+		t.Fatal(faults, err)
+	}
+	for _, want := range []string{
+		"polls              w.star:2                  script    it reaches recvCommand at w.star:2\n",
+		"works              w.star:5                  engine    it reaches no recvCommand\n",
+		"told               w.star:8                  script    commands=\"script\"\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, out.String())
+		}
+	}
+}
+
+// check and a start judge safe states and literal paths by the tags of the
+// configuration, and say where each stands; warnings are none of a start's
+// business.
+func TestCheckJudgesTags(t *testing.T) {
+	t.Parallel()
+	path := folder(t, strings.Replace(simple, "write: {}", "write: {max: 10}", 1)+"  ro: {connection: bench, address: y, type: bool}\n")
+	workflowFile(t, path, "w.star", `@workflow(safe_state={"ro": True,
+    "b": 1, "a": 3.5})
+def w():
+    if tags.read("aa"): pass
+
+@workflow(safe_state={"a": 11})
+def v(): pass
+`)
+	want := []string{
+		"w.star:1:23: safe_state of w: ro: it has no write: section, so nobody may write it",
+		`w.star:2:5: safe_state of w: b: no tag "b" is configured`,
+		`w.star:2:13: safe_state of w: a: 3.5 is not a whole number, as int16 needs`,
+		`w.star:4:18: tags.read: no tag "aa" is configured (did you mean a?)`,
+		"w.star:6:23: safe_state of v: a: 11 is above max 10",
+	}
+	same := func(faults []string) {
+		t.Helper()
+		if len(faults) != len(want) {
+			t.Errorf("faults are %q", faults)
+		}
+		for i, f := range faults {
+			if !strings.HasSuffix(f, "/workflows/"+want[i]) {
+				t.Errorf("got  %s\nwant %s", f, want[i])
+			}
+		}
+	}
+	var out bytes.Buffer
+	faults, err := Check(path, false, &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(faults)
+	if want := "warning: " + filepath.Dir(path) + "/workflows/w.star:4:17: this is always true: tags.read returns a dict; look at [\"quality\"] in it\n"; !strings.Contains(out.String(), want) {
+		t.Errorf("notes are %q", out.String())
+	}
+	var bad *BadConfig
+	if err := Serve(t.Context(), Options{ConfigPath: path, Stderr: os.Stderr}); !errors.As(err, &bad) {
+		t.Fatalf("it served: %v", err)
+	}
+	same(bad.Faults)
+}
+
+// The workflows that are shipped have nothing to be warned of.
+func TestShippedWorkflows(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	faults, err := Check("../../configs/holdfast.yaml", false, &out)
+	if err != nil || len(faults) > 0 || strings.Contains(out.String(), "warning: ") || !strings.Contains(out.String(), "fill_batch.star:") {
+		t.Errorf("faults %q, %v\n%s", faults, err, out.String())
+	}
+}
+
+// README's first listing is as check wants it: every result is looked at.
+func TestReadmeListing(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, listing, _ := strings.Cut(string(readme), "```python\n")
+	listing, _, found := strings.Cut(listing, "```")
+	if !found {
+		t.Fatal("README has no listing")
+	}
+	path := folder(t, simple+`  filler/target: {connection: bench, address: t, type: float64, write: {}}
+  filler/valve_cmd: {connection: bench, address: v, type: bool, write: {}}
+  filler/full: {connection: bench, address: f, type: bool}
+`)
+	workflowFile(t, path, "readme.star", listing)
+	var out bytes.Buffer
+	faults, err := Check(path, false, &out)
+	if err != nil || len(faults) > 0 || strings.Contains(out.String(), "warning: ") || !strings.Contains(out.String(), "readme.star:") {
+		t.Errorf("faults %q, %v\n%s", faults, err, out.String())
+	}
+}

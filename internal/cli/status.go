@@ -95,13 +95,13 @@ func (a *app) workflowsVerb() *cobra.Command {
 				a.note("no workflow is registered")
 				return nil
 			}
-			t := newTable("WORKFLOW", "INPUTS", "COMMANDS", "TIMEOUT", "FILE", "DESCRIPTION")
+			t := newTable("WORKFLOW", "INPUTS", "COMMANDS", "WHY", "TIMEOUT", "FILE", "DESCRIPTION")
 			for _, w := range ws {
 				timeout := ""
 				if w.TimeoutMS > 0 {
 					timeout = span(time.Duration(w.TimeoutMS) * time.Millisecond)
 				}
-				t.row(w.Name, inputsText(w), string(w.Commands), timeout, w.File, short(w.Description, 60))
+				t.row(w.Name, inputsText(w), string(w.Commands), w.CommandsWhy, timeout, w.File, short(w.Description, 60))
 			}
 			return a.print(t.String())
 		},

@@ -84,6 +84,9 @@ func TestDocsAuthor(t *testing.T) {
 	if len(faults) > 0 || len(wfs) != len(texts) {
 		t.Errorf("%d workflows of %d listings, faults %v", len(wfs), len(texts), faults)
 	}
+	if warnings := front.Warnings(dir); len(warnings) > 0 {
+		t.Errorf("warnings: %v", warnings)
+	}
 	// The table of steps names every one with its parameters.
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "author.md"))
 	if err != nil {

@@ -32,7 +32,7 @@ func workflows(begun func()) []engine.Workflow {
 		{Name: "test.count", Description: "counts to three", File: "test.star:1", Timeout: time.Hour,
 			Inputs: []engine.Input{{Name: "n", Default: five}}, Program: program(countProgram)},
 		{Name: "test.idle", File: "test.star:2", Inputs: []engine.Input{{Name: "batch", Required: true}}, Program: program(idleProgram)},
-		{Name: "test.script", File: "test.star:3", Commands: engine.ByScript, Program: program(scriptProgram)},
+		{Name: "test.script", File: "test.star:3", Commands: engine.ByScript, CommandsWhy: "it reaches recvCommand at test.star:3", Program: program(scriptProgram)},
 		{Name: "test.deaf", File: "test.star:4", Commands: engine.ByScript, Program: program(idleForever)},
 		{Name: "test.gate", File: "test.star:5", Program: program(gateProgram)},
 		{Name: "test.fail", File: "test.star:6", Program: program(failProgram)},
