@@ -49,7 +49,7 @@ func safeNoteOf(l []any) *safeNote {
 // once: what the next start finds noted is not written again behind the back of
 // whoever has the plant since. What could not be written is owed.
 func (r *Run) safeWhileBroken() error {
-	end := max(r.laneEnd, r.seq)
+	end := max(r.laneEnd, r.seq, r.behind)
 	if n := r.safeNoted; n != nil && n.end == end {
 		r.safeWritten = true
 		r.update(func() { r.safeDone, r.broken = n.lines, true })
