@@ -21,7 +21,7 @@ const (
 // once: what the next start finds noted is not written again behind the back of
 // whoever has the plant since. What could not be written is owed.
 func (r *Run) safeWhileBroken() error {
-	end := max(r.mainEnd, r.main.next.Seq) // if it is another at the next start, the run has gone on since
+	end := max(r.mainEnd, r.main.next.Seq, r.main.behind) // if it is another at the next start, the run has gone on since
 	if n := r.safeNoted; n != nil && n.End == end {
 		r.safeWritten = true
 		r.update(func() { r.safeResults, r.safeRests = safeResultsOf(n.Lines), true })
