@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -20,7 +21,7 @@ func (w *work) ask(d Doubt, ifDone any) (value.Raw, error) {
 	d.place = w.seq
 	r.update(func() { r.doubt, r.state, r.ifDone = &d, isa88.Held, w.ifDone })
 	r.eng.nudgeAlarms()
-	r.eng.cfg.Log.Warn("run is in doubt and held", "run", r.head.id, "step", d.Step, "tag", d.Tag, "why", d.Why)
+	r.eng.cfg.Log.Warn("run is HELD, in doubt", "run", r.head.id, "step", d.Step, "tag", d.Tag, "why", d.Why)
 	for {
 		over, again, out, err := w.listen(ifDone)
 		switch {
@@ -76,9 +77,10 @@ func (r *Run) answered() (message, bool) {
 func (w *work) heed(m message, ifDone any) (again bool, out value.Raw, err error) {
 	r := w.run
 	a, _ := m.answer()
-	c := journal.Change{Records: r.note("resolved", m.num, a.Decision, a.Actor), Taken: []uint64{m.num}, Essential: true}
+	c := journal.Change{Records: r.resolvedNote(m, a), Taken: []uint64{m.num}, Essential: true}
 	switch a.Decision {
 	case "done":
+		w.saidBy = cmp.Or(a.Actor, "an operator")
 		res, e := w.resultOf(a, ifDone)
 		if e != nil { // it was checked when it came
 			return false, nil, w.broken(r.die(&recordError{e}))
@@ -98,11 +100,7 @@ func (w *work) heed(m message, ifDone any) (again bool, out value.Raw, err error
 		return false, nil, w.broken(err)
 	}
 	r.asked = nil
-	r.update(func() {
-		r.drop(m.num)
-		r.doubt, r.ifDone, r.state = nil, nil, isa88.Running
-	})
-	r.eng.nudgeAlarms()
+	r.answeredBy(m, a)
 	return again, out, err
 }
 
@@ -113,7 +111,8 @@ func (r *Run) moot() error {
 	if !ok {
 		return nil
 	}
-	if err := r.append(journal.Change{Records: r.note("moot", m.num), Taken: []uint64{m.num}, Essential: true}, journal.Soon); err != nil {
+	a, _ := m.answer()
+	if err := r.append(journal.Change{Records: r.note("moot", m.num, a.Decision, a.Actor, m.at.UnixMilli()), Taken: []uint64{m.num}, Essential: true}, journal.Soon); err != nil {
 		return err
 	}
 	r.update(func() { r.drop(m.num) })

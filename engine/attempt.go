@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -24,6 +25,7 @@ type work struct {
 	args     Args
 	effect   bool
 	with     journal.Change // goes to disk as one with the outcome
+	saidBy   string         // who says that it was done: no evidence does
 }
 
 // errTimeout is the cause of an attempt's time limit.
@@ -37,6 +39,7 @@ func (r *Run) perform(w *work) (value.Raw, error) {
 	r.setStep(w.call.Name)
 	defer r.setStep("")
 	for {
+		r.setWaits(waits{step: w.call.Step, args: w.args})
 		res, err := w.try()
 		if err == nil {
 			return w.finish(res, nil, false, w.urgency())
@@ -199,6 +202,7 @@ func (w *work) pause() error {
 			return err
 		}
 	}
+	w.run.setWaits(waits{what: fmt.Sprintf("attempt %d", w.attempt), until: time.Now().Add(wait)})
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	for over := false; ; {

@@ -214,11 +214,15 @@ func (w *work) finish(res any, failure *StepError, recovered bool, u journal.Urg
 		failure.Message = short(failure.Message)
 	}
 	d := &r.draft
+	var recovery any = recovered
+	if w.saidBy != "" && failure == nil {
+		recovery = w.saidBy // a human's word, which is not what was read back
+	}
 	if !w.begun && w.with.Taken == nil {
-		d.set(kindDone, w.call.Name, w.call.Args, errorFields(failure), enc, w.attempt, recovered, w.tookMillis())
+		d.set(kindDone, w.call.Name, w.call.Args, errorFields(failure), enc, w.attempt, recovery, w.tookMillis())
 		err = r.recordJoining(d)
 	} else {
-		d.set(kindDone, w.call.Name, w.call.Args, errorFields(failure), enc, w.attempt, recovered, 0)
+		d.set(kindDone, w.call.Name, w.call.Args, errorFields(failure), enc, w.attempt, recovery, 0)
 		d.behind = true
 		err = w.complete(d, u)
 	}

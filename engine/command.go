@@ -95,7 +95,7 @@ func (r *Run) takeCommands(stuck string) error {
 	var c journal.Change
 	var fates []Fate
 	decide := func(m message, taken bool, fate string) {
-		f := Fate{Message: m.num, Command: string(m.word), Taken: taken, Fate: fate, State: state}
+		f := m.fate(taken, fate, state)
 		fates = append(fates, f)
 		c.Records = append(c.Records, r.fateNote(f, m)...)
 		c.Taken = append(c.Taken, m.num)
@@ -126,10 +126,12 @@ func (r *Run) takeCommands(stuck string) error {
 	r.update(func() {
 		r.drop(c.Taken...)
 		r.held, r.state = held, state
-		for _, f := range fates {
-			r.fates[f.Message] = f
+		if !held {
+			r.heldWhy = ""
 		}
+		r.decided(fates)
 	})
+	r.logFates(byEngine, fates)
 	if winner < 0 {
 		return nil
 	}
@@ -151,8 +153,4 @@ func (r *Run) note(what string, more ...any) []journal.Record {
 	r.notes++
 	r.mu.Unlock()
 	return []journal.Record{{Seq: seq, Kind: kindNote, Time: time.Now(), Data: fields(nil, append([]any{what}, more...)...)}}
-}
-
-func (r *Run) fateNote(f Fate, m message) []journal.Record {
-	return r.note("command", f.Message, f.Command, f.Taken, f.Fate, string(f.State), m.actor, m.reason, m.uuid)
 }

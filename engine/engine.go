@@ -173,6 +173,7 @@ func (e *Engine) newRun(num uint64, h header) *Run {
 		events: map[string]value.Raw{}, seen: map[string]uint64{}, fates: map[uint64]Fate{}, safeFrom: laneSafe, notes: laneNotes,
 		version: 1}
 	r.ctx, r.cancel = context.WithCancelCause(e.base)
+	r.life = r.ctx
 	return r
 }
 

@@ -43,7 +43,7 @@ func (r *Run) execute() {
 // The error is fatal.
 func (r *Run) turn() error {
 	for !r.eng.enter() {
-		if r.endNoted == nil && (r.head.commands == ByEngine || r.started.IsZero()) {
+		if r.endNoted == nil && r.waitsForEngine() {
 			if err := r.takeCommands(""); err != nil {
 				return err
 			}
@@ -57,6 +57,14 @@ func (r *Run) turn() error {
 		}
 	}
 	return nil
+}
+
+// waitsForEngine reports whether the engine takes the commands of a run that
+// waits for its turn.
+func (r *Run) waitsForEngine() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.started.IsZero() || r.engineHandles()
 }
 
 // begin notes when the run first had its turn.
@@ -145,7 +153,10 @@ func (r *Run) afterLoss() (st *endState, over bool) {
 	case StopAfterLoss:
 		return r.judge(nil, &ending{state: isa88.Stopped, kind: "Stopped", why: "stopped after an interruption, as on_power_loss says"}), true
 	case HoldAfterLoss:
-		r.update(func() { r.held, r.state = true, isa88.Held })
+		r.update(func() {
+			r.held, r.state, r.heldWhy, r.heldAt = true, isa88.Held, "on_power_loss is hold", time.Now().UTC()
+		})
+		r.eng.cfg.Log.Info("run is HELD", "run", r.head.id, "why", "on_power_loss is hold")
 		if err := r.append(journal.Change{Records: r.note("held", "on_power_loss"), Essential: true}, journal.Soon); err != nil {
 			return r.judge(nil, err), true
 		}
@@ -283,7 +294,7 @@ func (r *Run) closeRecord(st endState) (unmet []*obligation, err error) {
 		if m.word == "" {
 			continue
 		}
-		f := Fate{Message: m.num, Command: string(m.word), Fate: "the run has ended", State: st.state}
+		f := m.fate(false, "the run has ended", st.state)
 		if m.word == isa88.Abort && st.state == isa88.Aborted && st.err.Type == "Aborted" {
 			f.Taken, f.Fate = true, "taken"
 		}
@@ -292,6 +303,7 @@ func (r *Run) closeRecord(st endState) (unmet []*obligation, err error) {
 	info := r.info()
 	info.Status, info.State, info.Result, info.Error = st.status, st.state, st.result, st.err
 	info.CompletedAt, info.InDoubt, info.CurrentStep = &now, nil, ""
+	info.Waits, info.Held, info.Pending = nil, nil, nil
 	summary, err := encodeSummary(info)
 	if err != nil {
 		r.eng.cfg.Log.Error("cannot close the record of a run", "run", r.head.id, "error", err)

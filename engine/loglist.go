@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 
-	"holdfast/engine/value"
 	"holdfast/journal"
 )
 
@@ -15,7 +14,6 @@ func (e *Engine) EachLogEntry(ctx context.Context, id, stream string, after uint
 	if err != nil {
 		return err
 	}
-	var bad error
 	err = e.journal.Records(ctx, num, after, func(rec journal.Record) bool { // an entry's Seq is its place and one
 		if rec.Seq >= laneNotes {
 			return false
@@ -23,17 +21,11 @@ func (e *Engine) EachLogEntry(ctx context.Context, id, stream string, after uint
 		if rec.Kind != kindProgress && rec.Kind != kindStream {
 			return true
 		}
-		var l LogEntry
-		if l, bad = logEntry(&rec); bad != nil {
-			return false
-		}
+		l := logEntry(&rec)
 		return stream != "" && stream != l.Stream || yield(l)
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return unread(ctx, id, err)
-	case bad != nil:
-		return problem(Unavailable, "cannot read the log of run %s: %v", id, bad)
 	}
 	return nil
 }
@@ -45,19 +37,4 @@ func (e *Engine) Log(ctx context.Context, id, stream string, after uint32) ([]Lo
 		return nil, err
 	}
 	return out, nil
-}
-
-// logEntry is the item that a kindProgress or kindStream holds.
-func logEntry(rec *journal.Record) (LogEntry, error) {
-	fs, err := split(rec, 2, nil)
-	if err != nil {
-		return LogEntry{}, err
-	}
-	l := LogEntry{Seq: rec.Seq + 1, Stream: "log", Time: rec.Time, Value: fs[1]}
-	if rec.Kind == kindStream {
-		l.Stream, err = fs[0].Text()
-	} else {
-		l.Value, err = value.Encode(value.NewMap("ts", rec.Time.Format("2006-01-02T15:04:05.000Z07:00"), "message", fs[0], "extra", fs[1]))
-	}
-	return l, err
 }

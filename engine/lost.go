@@ -15,6 +15,7 @@ func (r *Run) askLost() (st *endState, over bool) {
 	d := Doubt{Why: r.lost + "; " + r.recordEnds()}
 	r.update(func() { r.doubt, r.state = &d, isa88.Held })
 	r.eng.nudgeAlarms()
+	r.eng.cfg.Log.Warn("run is HELD, in doubt", "run", r.head.id, "why", d.Why)
 	for {
 		if st, goOn, over := r.listenLost(); over {
 			return st, !goOn
@@ -50,15 +51,11 @@ func (r *Run) listenLost() (st *endState, goOn, over bool) {
 // answerLost puts the operator's answer on record. The caller has closed the door.
 func (r *Run) answerLost(m message) (goOn bool, err error) {
 	a, _ := m.answer()
-	c := journal.Change{Records: r.note("resolved", m.num, a.Decision, a.Actor), Taken: []uint64{m.num}, Essential: true}
+	c := journal.Change{Records: r.resolvedNote(m, a), Taken: []uint64{m.num}, Essential: true}
 	if err := r.commit(c); err != nil {
 		return false, err
 	}
-	r.update(func() {
-		r.drop(m.num)
-		r.doubt, r.state = nil, isa88.Running
-	})
-	r.eng.nudgeAlarms()
+	r.answeredBy(m, a)
 	if a.Decision == "retry" {
 		r.lost = ""
 		return true, nil

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,12 +32,16 @@ type message struct {
 	word   isa88.Command // "" if it is no command
 	actor  string
 	reason string
+	at     time.Time // when it was accepted
 }
+
+// acceptedAt is now, as the journal keeps it.
+func acceptedAt() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
 func (m *message) encode() []byte { return fields(nil, m.topic, m.body, m.uuid) }
 
 func decodeMessage(jm journal.Message) (message, error) {
-	m := message{num: jm.Number}
+	m := message{num: jm.Number, at: jm.Time.UTC()}
 	fs, err := value.Split(jm.Data, nil)
 	if err == nil && len(fs) < 3 {
 		err = fmt.Errorf("%d fields", len(fs))
@@ -56,25 +62,19 @@ func decodeMessage(jm journal.Message) (message, error) {
 
 // parse finds the command in a message of topic cmd: {"cmd": WORD, …}.
 func (m *message) parse() {
-	if m.topic != topicCommand {
-		return
+	if m.topic == topicCommand {
+		m.parseWord()
 	}
+}
+
+// parseWord finds the command in a message of any topic.
+func (m *message) parseWord() {
 	v, err := value.Decode(m.body)
 	body, ok := v.(*value.Map)
 	if err != nil || !ok {
 		return
 	}
 	m.word, m.actor, m.reason = wordIn(body), textIn(body, "actor"), textIn(body, "reason")
-}
-
-// wordOf returns the command that a body holds, "" if it is none.
-func wordOf(body value.Raw) isa88.Command {
-	v, err := value.Decode(body)
-	m, ok := v.(*value.Map)
-	if err != nil || !ok {
-		return ""
-	}
-	return wordIn(m)
 }
 
 func wordIn(body *value.Map) isa88.Command {
@@ -154,9 +154,9 @@ func (r *Run) deliver(w *journal.Writer, m message) (uint64, error) {
 		return 0, problem(Unavailable, "the mailbox of run %s is full: %d messages wait there", r.head.id, maxInbox)
 	}
 	r.lastMsg++
-	m.num = r.lastMsg
+	m.num, m.at = r.lastMsg, acceptedAt()
 	r.mu.Unlock()
-	err := w.Commit(journal.Change{Run: r.num, Inbox: []journal.Message{{Number: m.num, Time: time.Now(), Data: m.encode()}},
+	err := w.Commit(journal.Change{Run: r.num, Inbox: []journal.Message{{Number: m.num, Time: m.at, Data: m.encode()}},
 		Essential: m.word != "" || m.topic == topicEngine})
 	if err != nil {
 		return 0, problem(Unavailable, "cannot accept a message for run %s: %v", r.head.id, err)
@@ -181,29 +181,59 @@ func (r *Run) accepted(m message) {
 // it, and ends what must end at once. The caller holds r.mu.
 func (r *Run) arrived(m *message) {
 	if m.topic == topicEngine {
-		if why, ok := cancelOf(m.body); ok {
-			r.cancel(&ending{state: isa88.Aborted, kind: "Cancelled", why: why})
+		if w, ok := m.cancels(); ok {
+			r.cancel(&ending{state: isa88.Aborted, kind: "Cancelled", why: operatorsWord("cancelled", &message{actor: w.Actor, reason: w.Reason})})
+			r.followed(w)
+			r.eng.cfg.Log.Info("run is being cancelled", "run", r.head.id, "actor", w.Actor, "reason", w.Reason)
 		}
 		return
 	}
-	if m.word == "" || !r.engineHandles() || !m.word.Allowed(r.state) || r.state == isa88.Aborting {
-		return
-	}
-	switch m.word {
-	case isa88.Abort:
-		r.state = isa88.Aborting
+	switch {
+	case m.word == isa88.Abort: // in every mode: a script that does not ask must not be what keeps it from ending
+		if r.state != isa88.Aborting {
+			r.state = isa88.Aborting
+			r.followed(m.said())
+			r.eng.cfg.Log.Info("run is ABORTING", "run", r.head.id, "actor", m.actor, "reason", m.reason)
+		}
 		r.cancel(endedBy(m))
-	case isa88.Stop, isa88.Hold:
-		if r.step != "" {
-			r.state = m.word.Next(r.state)
+	case m.word == "" || r.state == isa88.Aborting:
+	case !r.engineHandles():
+		if m.word == isa88.Stop {
+			r.graceForStop()
 		}
+	case m.word == isa88.Resume && (r.doubt != nil || r.err != nil): // it leads nowhere
+	case m.word == isa88.Reset || !m.word.Allowed(r.state):
+	default:
+		r.state = m.word.Next(r.state)
 	}
+}
+
+// graceForStop leaves a STOP to the script for the time that its workflow has
+// for it; what the script has not asked for by then is the engine's. The caller
+// holds r.mu.
+func (r *Run) graceForStop() {
+	grace := cmp.Or(r.head.stopGrace, DefaultStopGrace)
+	r.stopDue = time.Now().Add(grace)
+	t := time.AfterFunc(grace, func() {
+		r.update(func() {
+			if !slices.ContainsFunc(r.inbox, func(m message) bool { return m.word == isa88.Stop }) {
+				return // it was asked for
+			}
+			r.stopIsOurs = true
+			if isa88.Stop.Allowed(r.state) && r.state != isa88.Aborting {
+				r.state = isa88.Stopping
+			}
+			r.eng.cfg.Log.Info("the script has not asked for STOP in time: the engine takes it", "run", r.head.id, "grace", grace)
+		})
+		r.nudge()
+	})
+	context.AfterFunc(r.life, func() { t.Stop() })
 }
 
 // engineHandles reports whether commands are the engine's business: by the
 // workflow's choice, or because its program is not running. The caller holds r.mu.
 func (r *Run) engineHandles() bool {
-	return r.head.commands == ByEngine || r.held || r.doubt != nil || r.noRoom
+	return r.head.commands == ByEngine || r.held || r.doubt != nil || r.noRoom || r.stopIsOurs
 }
 
 func operatorsWord(what string, m *message) string {
@@ -217,16 +247,14 @@ func operatorsWord(what string, m *message) string {
 	return s
 }
 
-func cancelOf(body value.Raw) (why string, ok bool) {
-	v, err := value.Decode(body)
-	m, isMap := v.(*value.Map)
-	if err != nil || !isMap {
-		return "", false
+// cancels returns whose word a message is that cancels the run.
+func (m *message) cancels() (Word, bool) {
+	v, err := value.Decode(m.body)
+	body, isMap := v.(*value.Map)
+	if err != nil || !isMap || m.topic != topicEngine || textIn(body, "do") != "cancel" {
+		return Word{}, false
 	}
-	if textIn(m, "do") != "cancel" {
-		return "", false
-	}
-	return operatorsWord("cancelled", &message{actor: textIn(m, "actor"), reason: textIn(m, "reason")}), true
+	return Word{Command: wordCancel, Actor: textIn(body, "actor"), Reason: textIn(body, "reason"), At: m.at}, true
 }
 
 // drop removes messages from the mailbox, of which the journal has been told.

@@ -35,7 +35,7 @@ func (r *Run) Recv(topic string, timeout time.Duration) (value.Raw, error) {
 		m := msgs[0]
 		var fates []Fate
 		if m.word != "" {
-			fates = []Fate{{Message: m.num, Command: string(m.word), Taken: true, Fate: "taken by recv"}}
+			fates = []Fate{m.fate(true, "taken by recv", "")}
 		}
 		return m.body, fates, nil
 	}})
@@ -57,7 +57,7 @@ func (r *Run) RecvCommand(state, topic string, timeout time.Duration, most int) 
 		}
 		current = s
 		r.mu.Lock()
-		if r.state != s && !r.engineHandles() {
+		if r.state != s && !r.engineHandles() && r.ctx.Err() == nil {
 			r.state = s
 			r.touch()
 		}
@@ -68,7 +68,7 @@ func (r *Run) RecvCommand(state, topic string, timeout time.Duration, most int) 
 	}
 	return r.receive(&receive{call: "recvCommand", topic: topic, state: state, timeout: timeout, most: most, choose: func(msgs []message) (any, []Fate, error) {
 		for i := range msgs {
-			msgs[i].word = wordOf(msgs[i].body) // on other topics than "cmd" too
+			msgs[i].parseWord() // on other topics than "cmd" too
 		}
 		return arbitrate(msgs, current)
 	}})
@@ -87,7 +87,7 @@ func arbitrate(msgs []message, state isa88.State) (any, []Fate, error) {
 	}
 	fates := make([]Fate, len(msgs))
 	for i, m := range msgs {
-		f := Fate{Message: m.num, Command: string(m.word), State: state}
+		f := m.fate(false, "", state)
 		switch {
 		case i == best:
 			f.Taken, f.Fate = true, "taken"
@@ -160,6 +160,9 @@ func (r *Run) await(v *receive, deadline time.Time) ([]message, error) {
 			return nil, err
 		}
 		if msgs := r.pick(v.topic, v.most); len(msgs) > 0 {
+			if r.ctx.Err() != nil { // an ABORT, which is not for the script
+				return nil, r.die(context.Cause(r.ctx))
+			}
 			return msgs, nil
 		}
 		left := time.Until(deadline)
@@ -170,6 +173,7 @@ func (r *Run) await(v *receive, deadline time.Time) ([]message, error) {
 			timer = time.NewTimer(left)
 			defer timer.Stop()
 			r.setStep("rt." + v.call)
+			r.setWaits(waits{what: fmt.Sprintf("topic %q", v.topic), until: deadline})
 			defer r.setStep("")
 		}
 		select {
@@ -203,7 +207,7 @@ func (r *Run) received(v *receive, msgs []message) (value.Raw, error) {
 		took = append(took, []any{m.num, m.uuid})
 	}
 	for _, f := range fates {
-		told = append(told, []any{f.Message, f.Command, f.Taken, f.Fate, string(f.State)})
+		told = append(told, f.fields())
 	}
 	d.set(kindReceived, v.call, v.topic, v.state, enc, told, took)
 	r.recs[0] = journal.Record{Seq: r.seq, Kind: kindReceived, Time: time.Now(), Data: r.shorten(d, r.seq)}
@@ -216,10 +220,9 @@ func (r *Run) received(v *receive, msgs []message) (value.Raw, error) {
 	r.hear(v.topic, fates)
 	r.update(func() {
 		r.drop(nums...)
-		for _, f := range fates {
-			r.fates[f.Message] = f
-		}
+		r.handedOver(fates, v.state != "")
 	})
+	r.logFates(byScript, fates)
 	return enc, nil
 }
 
@@ -238,41 +241,8 @@ func (r *Run) replayReceive(v *receive) (value.Raw, error) {
 	r.hearCall(kindReceived, &o)
 	r.hear(v.topic, fatesOf(rec))
 	r.taken(rec)
+	if !o.fs[4].IsNil() {
+		r.update(func() { r.handedOver(fatesOf(rec), v.state != "") })
+	}
 	return slices.Clone(o.fs[3]), nil
-}
-
-// fatesOf returns the fates that a kindReceived or a kindNote holds.
-func fatesOf(rec *journal.Record) []Fate {
-	v, err := value.Decode(rec.Data)
-	l, ok := v.([]any)
-	if err != nil || !ok {
-		return nil
-	}
-	fate := func(f []any) (out Fate) {
-		if len(f) < 5 {
-			return out
-		}
-		num, _ := f[0].(int64)
-		out.Message = uint64(num)
-		out.Command, _ = f[1].(string)
-		out.Taken, _ = f[2].(bool)
-		out.Fate, _ = f[3].(string)
-		state, _ := f[4].(string)
-		out.State = isa88.State(state)
-		return out
-	}
-	switch {
-	case rec.Kind == kindNote && len(l) > 5 && l[0] == "command":
-		return []Fate{fate(l[1:6])}
-	case rec.Kind == kindReceived && len(l) > 4:
-		told, _ := l[4].([]any)
-		var out []Fate
-		for _, t := range told {
-			if f, ok := t.([]any); ok {
-				out = append(out, fate(f))
-			}
-		}
-		return out
-	}
-	return nil
 }

@@ -123,9 +123,7 @@ func (e *Engine) revive(ctx context.Context, head journal.Header, programs map[s
 		r.state = isa88.Held
 	}
 	for i := range r.inbox {
-		if m := &r.inbox[i]; m.topic == topicEngine || m.word == isa88.Abort {
-			r.arrived(m)
-		}
+		r.arrived(&r.inbox[i])
 	}
 	r.watchDeadline()
 	return r, nil
@@ -179,6 +177,10 @@ func (r *Run) readNote(rec *journal.Record) {
 		r.started = rec.Time
 	case "recovered":
 		r.recovers++
+	case "held":
+		if len(l) > 1 && l[1] == "on_power_loss" {
+			r.heldWhy, r.heldAt = "on_power_loss is hold", rec.Time.UTC()
+		}
 	case "lost":
 		if len(l) > 1 {
 			r.lost, _ = l[1].(string)
@@ -196,7 +198,7 @@ func (r *Run) readNote(rec *journal.Record) {
 		r.asked = questionOf(l)
 	case "command":
 		for _, f := range fatesOf(rec) {
-			r.fates[f.Message] = f
+			r.decided([]Fate{f})
 			r.readCommand(f, l)
 		}
 	case "resolved", "moot":
@@ -216,9 +218,8 @@ func (r *Run) readNote(rec *journal.Record) {
 // readCommand takes up an operator command that the engine has decided on.
 func (r *Run) readCommand(f Fate, l []any) {
 	m := message{num: f.Message, word: isa88.Command(f.Command)}
+	m.actor, m.reason = f.Actor, f.Reason
 	if len(l) > 8 {
-		m.actor, _ = l[6].(string)
-		m.reason, _ = l[7].(string)
 		m.uuid, _ = l[8].(string)
 	}
 	r.had(m.num, m.uuid)
@@ -229,7 +230,7 @@ func (r *Run) readCommand(f Fate, l []any) {
 	case isa88.Hold:
 		r.held = true
 	case isa88.Resume:
-		r.held = false
+		r.held, r.heldWhy = false, ""
 	case isa88.Stop, isa88.Abort: // it did not come to its end before the process did
 		r.cancel(endedBy(&m))
 	}
@@ -275,9 +276,7 @@ func (r *Run) readShown(rec *journal.Record) {
 	case kindProgress:
 		r.events["phase.last_message"] = slices.Clone(fs[0])
 	case kindReceived:
-		for _, f := range fatesOf(rec) {
-			r.fates[f.Message] = f
-		}
+		r.decided(fatesOf(rec))
 		if len(fs) > 5 {
 			came(fs[5], r.had)
 		}

@@ -20,6 +20,7 @@ type Run struct {
 	wf     Workflow
 	cancel context.CancelCauseFunc
 	ctx    context.Context // the run's own lifetime: ends on cancel, ABORT, deadline, shutdown; its cause says which
+	life   context.Context // ctx, whatever writes a safe state makes of that; read by all
 	log    *journal.Writer // used by the run's goroutine only
 
 	// Used by the run's goroutine only.
@@ -55,32 +56,38 @@ type Run struct {
 
 	post sync.Mutex // one delivery at a time, held until it is on disk; taken before mu
 
-	mu       sync.Mutex // guards what follows; never held during I/O
-	status   Status
-	state    isa88.State
-	step     string // at work now
-	started  time.Time
-	result   value.Raw
-	err      *RunError
-	doubt    *Doubt
-	ifDone   func(value.Raw) error // whether the step in doubt can take a result from the operator; nil: any
-	held     bool                  // by the engine, at a boundary
-	noRoom   bool                  // it waits for room in the journal
-	events   map[string]value.Raw
-	safeDone []SafeResult
-	caughtUp bool // its replay is over, and what an interruption has left is decided
-	broken   bool // its record cannot be replayed
-	inbox    []message
-	lastMsg  uint64
-	seen     map[string]uint64 // message UUID → its number
-	fates    map[uint64]Fate
-	notes    uint32 // next place in the notes' lane
-	recovers int
-	version  uint64
-	changed  chan struct{} // closed at the next change; nil while nobody waits
-	wake     chan struct{} // one slot: a message has come
-	over     chan struct{} // closed when the run has ended
-	ended    bool
+	mu         sync.Mutex // guards what follows; never held during I/O
+	status     Status
+	state      isa88.State
+	step       string // at work now
+	started    time.Time
+	result     value.Raw
+	err        *RunError
+	doubt      *Doubt
+	ifDone     func(value.Raw) error // whether the step in doubt can take a result from the operator; nil: any
+	held       bool                  // by the engine, at a boundary
+	heldWhy    string                // where no operator has said so
+	heldAt     time.Time
+	operator   *Word     // whose word the run has followed last
+	waits      waits     // what the step at work waits for
+	stopDue    time.Time // when a STOP that the script has not asked for becomes the engine's
+	stopIsOurs bool      // it has become so
+	noRoom     bool      // it waits for room in the journal
+	events     map[string]value.Raw
+	safeDone   []SafeResult
+	caughtUp   bool // its replay is over, and what an interruption has left is decided
+	broken     bool // its record cannot be replayed
+	inbox      []message
+	lastMsg    uint64
+	seen       map[string]uint64 // message UUID → its number
+	fates      map[uint64]Fate
+	notes      uint32 // next place in the notes' lane
+	recovers   int
+	version    uint64
+	changed    chan struct{} // closed at the next change; nil while nobody waits
+	wake       chan struct{} // one slot: a message has come
+	over       chan struct{} // closed when the run has ended
+	ended      bool
 }
 
 // endState is how a run's program has ended.
@@ -152,7 +159,7 @@ func (r *Run) update(f func()) {
 // setStep names the step at work.
 func (r *Run) setStep(name string) {
 	r.mu.Lock()
-	r.step = name
+	r.step, r.waits = name, waits{}
 	r.touch()
 	r.mu.Unlock()
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"time"
 
 	"holdfast/engine/isa88"
 	"holdfast/journal"
@@ -73,7 +72,7 @@ func (e *Engine) tellAll(runs []*Run, m message) (Dispatch, error) {
 		told    []*Run
 		changes []journal.Change
 	)
-	now, data := time.Now(), m.encode()
+	now, data := acceptedAt(), m.encode()
 	for _, r := range runs {
 		r.mu.Lock()
 		switch state := r.state; {
@@ -95,7 +94,7 @@ func (e *Engine) tellAll(runs []*Run, m message) (Dispatch, error) {
 		return Dispatch{}, problem(Unavailable, "cannot tell %d runs %s: %v", len(told), m.word, err)
 	}
 	for i, r := range told {
-		m.num = out.Told[i].Message
+		m.num, m.at = out.Told[i].Message, now
 		r.accepted(m)
 	}
 	return out, nil

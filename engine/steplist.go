@@ -37,9 +37,7 @@ func (e *Engine) EachStep(ctx context.Context, id string, from uint32, yield fun
 		if before, bad = earlier.of(ctx, &rec); bad != nil {
 			return false
 		}
-		if list, bad = addStep(list, before, &rec); bad != nil {
-			return false
-		}
+		list = orRotten(list, before, &rec)
 		if len(list) > 1 {
 			give(list[0])
 			list = append(list[:0], list[1])
@@ -103,6 +101,9 @@ func addStep(list []StepInfo, recs []journal.Record, rec *journal.Record) ([]Ste
 		return nil, err
 	}
 	s.Recovered, _ = recovered.(bool)
+	if s.ResolvedBy, _ = recovered.(string); s.ResolvedBy != "" {
+		s.Recovered = true
+	}
 	return append(list, s), nil
 }
 
