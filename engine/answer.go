@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -19,7 +20,7 @@ func (w *work) askOperator(d Doubt, ifDone any) (value.Raw, error) {
 	d.place = w.place.Seq
 	r.update(func() { r.doubt, r.state, r.ifDone = &d, isa88.Held, w.ifDone })
 	r.eng.nudgeAlarms()
-	r.eng.cfg.Log.Warn("run is in doubt and held", "run", r.head.id, "step", d.Step, "tag", d.Tag, "why", d.Why)
+	r.eng.cfg.Log.Warn("run is HELD, in doubt", "run", r.head.id, "step", d.Step, "tag", d.Tag, "why", d.Why)
 	for {
 		over, again, out, err := w.listen(ifDone)
 		switch {
@@ -75,9 +76,10 @@ func (r *Run) pendingAnswer() (message, bool) {
 func (w *work) applyAnswer(m message, ifDone any) (again bool, out value.Raw, err error) {
 	r := w.lane.run
 	a, _ := answerIn(&m)
-	c := journal.Change{Records: r.note(record.Resolved{Message: m.Number, Decision: a.Decision, Actor: a.Actor}), Taken: []uint64{m.Number}, Essential: true}
+	c := journal.Change{Records: r.resolvedNote(&m, a), Taken: []uint64{m.Number}, Essential: true}
 	switch a.Decision {
 	case "done":
+		w.saidBy = cmp.Or(a.Actor, "an operator")
 		res, e := w.resultOf(a, ifDone)
 		if e != nil { // it was checked when it came
 			return false, nil, w.abandon(w.lane.setFatal(&recordError{e}))
@@ -97,11 +99,7 @@ func (w *work) applyAnswer(m message, ifDone any) (again bool, out value.Raw, er
 		return false, nil, w.abandon(err)
 	}
 	r.asked = nil
-	r.update(func() {
-		r.drop(m.Number)
-		r.doubt, r.ifDone, r.state = nil, nil, isa88.Running
-	})
-	r.eng.nudgeAlarms()
+	r.answeredBy(&m, a)
 	return again, out, err
 }
 
@@ -112,7 +110,9 @@ func (r *Run) dropStaleAnswer() error {
 	if !ok {
 		return nil
 	}
-	if err := r.main.append(journal.Change{Records: r.note(record.Stale{Message: m.Number}), Taken: []uint64{m.Number}, Essential: true}, journal.Soon); err != nil {
+	a, _ := answerIn(&m)
+	c := journal.Change{Records: r.note(record.Stale(answerGiven(&m, a))), Taken: []uint64{m.Number}, Essential: true}
+	if err := r.main.append(c, journal.Soon); err != nil {
 		return err
 	}
 	r.update(func() { r.drop(m.Number) })
@@ -132,7 +132,7 @@ func (r *Run) refuseUnasked() error {
 	return nil
 }
 
-// answer returns the operator's answer that a message carries.
+// answerIn returns the operator's answer that a message carries.
 func answerIn(m *message) (Answer, bool) {
 	if m.Topic != mailbox.TopicEngine {
 		return Answer{}, false

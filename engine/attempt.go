@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -28,6 +29,7 @@ type work struct {
 	intentRecorded bool           // a Begun is in the record
 	inFlight       bool           // it says that an effect has begun, and what became of that is not known
 	alongside      journal.Change // goes to disk as one with the outcome
+	saidBy         string         // who says that it was done: no evidence does
 }
 
 // errTimeout is the cause of an attempt's time limit.
@@ -41,6 +43,7 @@ func (l *lane) perform(w *work) (value.Raw, error) {
 	l.run.setStep(w.call.Name)
 	defer l.run.setStep("")
 	for {
+		l.run.setWaits(waits{step: w.call.Step, args: w.args})
 		res, err := w.try()
 		if err == nil {
 			return w.recordOutcome(res, nil, false, w.urgency())
@@ -207,6 +210,7 @@ func (w *work) pause() error {
 			return err
 		}
 	}
+	w.lane.run.setWaits(waits{what: fmt.Sprintf("attempt %d", w.attempt), until: time.Now().Add(wait)})
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	for over := false; ; {

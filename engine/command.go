@@ -81,8 +81,8 @@ func (r *Run) takeCommands() error {
 	c := journal.Change{Essential: true}
 	fates := make([]Fate, len(cmds))
 	for i, m := range cmds {
-		fates[i] = Fate{Message: m.Number, Command: string(m.Word), Taken: d.Fates[i].Taken, Fate: d.Fates[i].Fate, State: d.Fates[i].State}
-		c.Records = append(c.Records, r.commandNote(fates[i], m)...)
+		fates[i] = newFate(&m, d.Fates[i].Taken, d.Fates[i].Fate, d.Fates[i].State)
+		c.Records = append(c.Records, r.commandNote(fates[i], &m)...)
 		c.Taken = append(c.Taken, m.Number)
 	}
 	if err := r.main.commit(c); err != nil {
@@ -91,10 +91,12 @@ func (r *Run) takeCommands() error {
 	r.update(func() {
 		r.drop(c.Taken...)
 		r.held, r.state = d.Held, d.State
-		for _, f := range fates {
-			r.fates[f.Message] = f
+		if !d.Held {
+			r.heldWhy = ""
 		}
+		r.decided(fates)
 	})
+	r.logFates(byEngine, fates)
 	if d.Ends < 0 {
 		return nil
 	}
@@ -125,8 +127,4 @@ func (r *Run) noteRecord(kind journal.Kind, data []byte) []journal.Record {
 		panic("engine: a run has more notes than its record has places")
 	}
 	return []journal.Record{{Seq: number, Kind: kind, Time: time.Now(), Data: data}}
-}
-
-func (r *Run) commandNote(f Fate, m message) []journal.Record {
-	return r.note(record.Command{Fate: record.Fate(f), Actor: m.Actor, Reason: m.Reason, UUID: m.UUID})
 }

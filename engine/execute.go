@@ -145,14 +145,23 @@ func (r *Run) runGuarded(ctx context.Context) (res any, err error) {
 
 func panicText(p any) string { return fmt.Sprintf("panic: %v", p) }
 
+// Why a run is held by on_power_loss: in its record, and as it is shown.
+const (
+	onPowerLoss     = "on_power_loss"
+	heldByPowerLoss = "on_power_loss is hold"
+)
+
 // applyPowerLossPolicy carries out on_power_loss.
 func (r *Run) applyPowerLossPolicy() (st *completion, over bool) {
 	switch r.head.powerLoss {
 	case StopAfterLoss:
 		return r.conclude(nil, &termination{state: isa88.Stopped, kind: "Stopped", why: "stopped after an interruption, as on_power_loss says"}), true
 	case HoldAfterLoss:
-		r.update(func() { r.held, r.state = true, isa88.Held })
-		if err := r.main.append(journal.Change{Records: r.note(record.Held{Why: "on_power_loss"}), Essential: true}, journal.Soon); err != nil {
+		r.update(func() {
+			r.held, r.state, r.heldWhy, r.heldAt = true, isa88.Held, heldByPowerLoss, time.Now().UTC()
+		})
+		r.eng.cfg.Log.Info("run is HELD", "run", r.head.id, "why", heldByPowerLoss)
+		if err := r.main.append(journal.Change{Records: r.note(record.Held{Why: onPowerLoss}), Essential: true}, journal.Soon); err != nil {
 			return r.conclude(nil, err), true
 		}
 		if err := r.handleCommands(); err != nil {
@@ -288,15 +297,16 @@ func (r *Run) commitEnd(st completion) (unmet []*obligation, err error) {
 		if m.Word == "" {
 			continue
 		}
-		f := Fate{Message: m.Number, Command: string(m.Word), Fate: "the run has ended", State: st.state}
+		f := newFate(&m, false, "the run has ended", st.state)
 		if m.Word == isa88.Abort && st.state == isa88.Aborted && st.err.Type == "Aborted" {
 			f.Taken, f.Fate = true, "taken"
 		}
-		c.Records = append(c.Records, r.commandNote(f, m)...)
+		c.Records = append(c.Records, r.commandNote(f, &m)...)
 	}
 	info := r.info()
 	info.Status, info.State, info.Result, info.Error = st.status, st.state, st.result, st.err
 	info.CompletedAt, info.InDoubt, info.CurrentStep = &now, nil, ""
+	info.Waits, info.Held, info.Pending = nil, nil, nil
 	summary, err := encodeSummary(info)
 	if err != nil {
 		r.eng.cfg.Log.Error("cannot close the record of a run", "run", r.head.id, "error", err)

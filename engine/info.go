@@ -57,6 +57,10 @@ type RunInfo struct {
 	Obligations []Obligation         `json:"obligations,omitempty"` // lines of it that are still to be written
 	Commands    CommandModeName      `json:"commands"`
 	CurrentStep string               `json:"current_step"` // at work now; "" between steps
+	Waits       *Waiting             `json:"waits"`        // what the step at work waits for
+	Operator    *Word                `json:"operator"`     // the command that the run has followed last
+	Held        *Word                `json:"held"`         // of a HELD run: whose word holds it
+	Pending     *Word                `json:"pending"`      // of the commands that wait to be taken, the first in priority
 }
 
 // CommandModeName is "engine" or "script".
@@ -82,7 +86,8 @@ type StepInfo struct {
 	Count       int        `json:"count"` // how many equal calls in a row this line stands for
 	StartedAt   time.Time  `json:"started_at"`
 	CompletedAt *time.Time `json:"completed_at"`
-	Recovered   bool       `json:"recovered"` // its outcome was found by evidence, or given by an operator, after an interruption
+	Recovered   bool       `json:"recovered"`             // its outcome was found by evidence, or given by an operator, after an interruption
+	ResolvedBy  string     `json:"resolved_by,omitempty"` // the operator who said that it was done: nothing proves it
 }
 
 // LogEntry is one item of a stream.
@@ -138,6 +143,7 @@ type Message struct {
 	Topic string    `json:"topic"` // "": "cmd"
 	Body  value.Raw `json:"body"`
 	UUID  string    `json:"uuid"` // "": not checked for having been seen
+	Actor string    `json:"-"`    // who sends it: it stands in the body of a command, whatever the body says
 }
 
 // Receipt names an accepted message. It is on disk.
@@ -153,6 +159,11 @@ type Fate struct {
 	Taken   bool        `json:"taken"` // the run acts on it
 	Fate    string      `json:"fate"`  // "taken", "superseded by STOP", "not allowed in RUNNING", "the run has ended"
 	State   isa88.State `json:"state"` // of the run when the fate was decided
+
+	Actor     string    `json:"actor"`      // who gave it
+	Reason    string    `json:"reason"`     // why
+	GivenAt   time.Time `json:"given_at"`   // when it was on disk
+	DecidedAt time.Time `json:"decided_at"` // when it had its fate
 }
 
 // Answer is an operator's word on a step in doubt.

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"holdfast/engine/record"
-	"holdfast/engine/value"
 	"holdfast/journal"
 )
 
@@ -16,7 +15,6 @@ func (e *Engine) EachLogEntry(ctx context.Context, id, stream string, after uint
 	if err != nil {
 		return err
 	}
-	var bad error
 	err = e.journal.Records(ctx, num, after, func(rec journal.Record) bool { // an entry's Seq is its place and one
 		if record.PlaceOf(rec.Seq).Branch != record.Main {
 			return false
@@ -24,17 +22,11 @@ func (e *Engine) EachLogEntry(ctx context.Context, id, stream string, after uint
 		if rec.Kind != record.KindProgress && rec.Kind != record.KindStream {
 			return true
 		}
-		var l LogEntry
-		if l, bad = logEntry(&rec); bad != nil {
-			return false
-		}
+		l := logEntry(&rec)
 		return stream != "" && stream != l.Stream || yield(l)
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return unread(ctx, id, err)
-	case bad != nil:
-		return problem(Unavailable, "cannot read the log of run %s: %v", id, bad)
 	}
 	return nil
 }
@@ -46,18 +38,4 @@ func (e *Engine) Log(ctx context.Context, id, stream string, after uint32) ([]Lo
 		return nil, err
 	}
 	return out, nil
-}
-
-// logEntry makes an item of a stream of its record.
-func logEntry(rec *journal.Record) (LogEntry, error) {
-	told, err := record.ReadTold(rec)
-	if err != nil {
-		return LogEntry{}, err
-	}
-	l := LogEntry{Seq: rec.Seq + 1, Stream: told.Key, Time: rec.Time, Value: told.Value}
-	if rec.Kind == record.KindProgress {
-		l.Stream = "log"
-		l.Value, err = value.Encode(value.NewMap("ts", rec.Time.Format("2006-01-02T15:04:05.000Z07:00"), "message", told.Key, "extra", told.Value))
-	}
-	return l, err
 }

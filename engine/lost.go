@@ -16,6 +16,7 @@ func (r *Run) askAboutLoss() (st *completion, over bool) {
 	d := Doubt{Why: r.loss + "; " + r.recordEnds()}
 	r.update(func() { r.doubt, r.state = &d, isa88.Held })
 	r.eng.nudgeAlarms()
+	r.eng.cfg.Log.Warn("run is HELD, in doubt", "run", r.head.id, "why", d.Why)
 	for {
 		if st, goOn, over := r.listenAboutLoss(); over {
 			return st, !goOn
@@ -51,15 +52,11 @@ func (r *Run) listenAboutLoss() (st *completion, goOn, over bool) {
 // answerLoss puts the operator's answer on record. The caller holds deliveries up.
 func (r *Run) answerLoss(m message) (goOn bool, err error) {
 	a, _ := answerIn(&m)
-	c := journal.Change{Records: r.note(record.Resolved{Message: m.Number, Decision: a.Decision, Actor: a.Actor}), Taken: []uint64{m.Number}, Essential: true}
+	c := journal.Change{Records: r.resolvedNote(&m, a), Taken: []uint64{m.Number}, Essential: true}
 	if err := r.main.commit(c); err != nil {
 		return false, err
 	}
-	r.update(func() {
-		r.drop(m.Number)
-		r.doubt, r.state = nil, isa88.Running
-	})
-	r.eng.nudgeAlarms()
+	r.answeredBy(&m, a)
 	if a.Decision == "retry" {
 		r.loss = ""
 		return true, nil

@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"cmp"
+	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +16,9 @@ import (
 
 // message is a line of a run's mailbox, on disk.
 type message = mailbox.Message
+
+// acceptedAt is now, as the journal keeps it.
+func acceptedAt() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
 func textIn(m *value.Map, key string) string { return m.Text(key) }
 
@@ -53,7 +59,8 @@ func (r *Run) deliver(w *journal.Writer, m message) (uint64, error) {
 	if err != nil || first != 0 {
 		return first, err
 	}
-	err = w.Commit(journal.Change{Run: r.num, Inbox: []journal.Message{{Number: m.Number, Time: time.Now(), Data: m.Encode()}}, Essential: m.Essential()})
+	m.At = acceptedAt()
+	err = w.Commit(journal.Change{Run: r.num, Inbox: []journal.Message{{Number: m.Number, Time: m.At, Data: m.Encode()}}, Essential: m.Essential()})
 	if err != nil {
 		return 0, problem(Unavailable, "cannot accept a message for run %s: %v", r.head.id, err)
 	}
@@ -103,23 +110,48 @@ func (r *Run) admit(m message) {
 // it, and ends what must end at once. The caller holds r.mu.
 func (r *Run) anticipate(m *message) {
 	if m.Topic == mailbox.TopicEngine {
-		if why, ok := cancelOf(m.Body); ok {
-			r.cancel(&termination{state: isa88.Aborted, kind: "Cancelled", why: why})
+		if w, ok := cancelIn(m); ok {
+			r.cancel(&termination{state: isa88.Aborted, kind: "Cancelled", why: operatorsWord("cancelled", &message{Actor: w.Actor, Reason: w.Reason})})
+			r.followed(w)
+			r.eng.cfg.Log.Info("run is being cancelled", "run", r.head.id, "actor", w.Actor, "reason", w.Reason)
 		}
 		return
 	}
-	if m.Word == "" || !r.engineHandles() || !m.Word.Allowed(r.state) || r.state == isa88.Aborting {
+	if m.Word == "" {
 		return
 	}
-	switch m.Word {
-	case isa88.Abort:
-		r.state = isa88.Aborting
+	f, before := r.facts(), r.state
+	r.state = f.Shown(r.state, m.Word)
+	switch {
+	case m.Word == isa88.Abort: // it waits for no call of the program
+		if before != isa88.Aborting {
+			r.followed(wordOf(m))
+			r.eng.cfg.Log.Info("run is ABORTING", "run", r.head.id, "actor", m.Actor, "reason", m.Reason)
+		}
 		r.cancel(terminationBy(m))
-	case isa88.Stop, isa88.Hold:
-		if r.currentStep != "" {
-			r.state = m.Word.Next(r.state)
-		}
+	case m.Word == isa88.Stop && f.ByScript && !f.Ending: // whoever may be about to take it: a RESUME can come between
+		r.graceForStop()
 	}
+}
+
+// graceForStop leaves a STOP to the script for the time that its workflow has
+// for it; what the script has not asked for by then is the engine's. The caller
+// holds r.mu.
+func (r *Run) graceForStop() {
+	grace := cmp.Or(r.head.stopGrace, DefaultStopGrace)
+	r.stopDue = time.Now().Add(grace)
+	t := time.AfterFunc(grace, func() {
+		r.update(func() {
+			if r.ctx.Err() != nil || !slices.ContainsFunc(r.inbox.All(), func(m message) bool { return m.Word == isa88.Stop }) {
+				return // it was asked for
+			}
+			r.stopLate = true
+			r.state = r.facts().Shown(r.state, isa88.Stop)
+			r.eng.cfg.Log.Info("the script has not asked for STOP in time: the engine takes it", "run", r.head.id, "grace", grace)
+		})
+		r.wakeUp()
+	})
+	context.AfterFunc(r.ctx, func() { t.Stop() })
 }
 
 // facts are what decides on the run's phase. The caller holds r.mu.
@@ -134,6 +166,7 @@ func (r *Run) facts() lifecycle.Facts {
 		Waiting:  r.status == Enqueued,
 		Begun:    !r.startedAt.IsZero(),
 		ByScript: r.head.commands == ByScript,
+		StopLate: r.stopLate,
 	}
 }
 
@@ -159,16 +192,14 @@ func operatorsWord(what string, m *message) string {
 	return s
 }
 
-func cancelOf(body value.Raw) (why string, ok bool) {
-	v, err := value.Decode(body)
-	m, isMap := v.(*value.Map)
-	if err != nil || !isMap {
-		return "", false
+// cancelIn returns whose word a message is that cancels the run.
+func cancelIn(m *message) (Word, bool) {
+	v, err := value.Decode(m.Body)
+	body, isMap := v.(*value.Map)
+	if err != nil || !isMap || m.Topic != mailbox.TopicEngine || textIn(body, "do") != "cancel" {
+		return Word{}, false
 	}
-	if textIn(m, "do") != "cancel" {
-		return "", false
-	}
-	return operatorsWord("cancelled", &message{Actor: textIn(m, "actor"), Reason: textIn(m, "reason")}), true
+	return Word{Command: wordCancel, Actor: textIn(body, "actor"), Reason: textIn(body, "reason"), At: m.At}, true
 }
 
 // drop removes messages from the mailbox, of which the journal has been told.

@@ -36,6 +36,11 @@ func (e *Engine) Send(ctx context.Context, id string, m Message) (Receipt, error
 		}
 		m.Body = body
 	}
+	body, err := stamp(m.Topic, m.Body, m.Actor, time.Now())
+	if err != nil {
+		return Receipt{}, problem(BadRequest, "the message cannot be taken: %v", err)
+	}
+	m.Body = body
 	return e.post(ctx, id, message{Topic: m.Topic, Body: slices.Clone(m.Body), UUID: m.UUID})
 }
 
@@ -83,7 +88,7 @@ func (e *Engine) Command(ctx context.Context, id string, c isa88.Command, reason
 		return Receipt{}, err
 	}
 	if e.live(id) == nil {
-		return e.commandEnded(ctx, id, c)
+		return e.commandEnded(ctx, id, Word{Command: string(c), Actor: actor, Reason: reason, At: acceptedAt()})
 	}
 	return e.post(ctx, id, m)
 }
@@ -99,7 +104,8 @@ func commandMessage(c isa88.Command, reason, actor string) (message, error) {
 	return message{Topic: mailbox.TopicCommand, Body: body}, nil
 }
 
-func (e *Engine) commandEnded(ctx context.Context, id string, c isa88.Command) (Receipt, error) {
+func (e *Engine) commandEnded(ctx context.Context, id string, w Word) (Receipt, error) {
+	c := isa88.Command(w.Command)
 	e.owed.amend.Lock() // an obligation that ends amends the summary, too
 	defer e.owed.amend.Unlock()
 	info, err := e.Show(ctx, id)
@@ -114,21 +120,31 @@ func (e *Engine) commandEnded(ctx context.Context, id string, c isa88.Command) (
 	if err != nil {
 		return Receipt{}, err
 	}
-	info.State = c.Next(info.State)
+	info.State, info.Operator = c.Next(info.State), &w
 	summary, err := encodeSummary(info)
 	if err != nil {
 		return Receipt{}, problem(Unavailable, "cannot reset run %s: %v", id, err)
 	}
-	w, done := e.writer()
+	out, done := e.writer()
 	defer done()
-	if err := w.Commit(journal.Change{Run: num, Amend: summary, Essential: true}); err != nil {
+	if err := out.Commit(journal.Change{Run: num, Amend: summary, Essential: true}); err != nil {
 		return Receipt{}, problem(Unavailable, "cannot reset run %s: %v", id, err)
 	}
+	e.cfg.Log.Info("run is RESET", "run", id, "actor", w.Actor, "reason", w.Reason)
 	return Receipt{Run: id}, nil
 }
 
 // Fate returns what became of a command; it waits until that is decided.
 func (e *Engine) Fate(ctx context.Context, rc Receipt) (Fate, error) {
+	f, err := e.fateOf(ctx, rc)
+	if err == nil && e.live(rc.Run) != nil {
+		err = e.synced(ctx, rc.Run) // a fate is told only when it is on disk
+	}
+	return f, err
+}
+
+// fateOf waits until a fate is decided. It may not be on disk yet.
+func (e *Engine) fateOf(ctx context.Context, rc Receipt) (Fate, error) {
 	if rc.Message == 0 {
 		return Fate{Command: string(isa88.Reset), Taken: true, Fate: "taken", State: isa88.Idle}, nil
 	}
@@ -139,8 +155,7 @@ func (e *Engine) Fate(ctx context.Context, rc Receipt) (Fate, error) {
 			f, ok := r.fates[rc.Message]
 			r.mu.Unlock()
 			if ok {
-				// A fate is told only when it is on disk.
-				return f, e.synced(ctx, rc.Run)
+				return f, nil
 			}
 		} else {
 			return e.endedFate(ctx, rc)

@@ -70,6 +70,9 @@ func (w *work) recordOutcome(res any, failure *StepError, recovered bool, u jour
 		failure.Message = short(failure.Message)
 	}
 	done := record.Done{Name: w.call.Name, Args: w.recorded, Failure: failureOf(failure), Result: enc, Attempts: w.attempt, Recovered: recovered}
+	if failure == nil {
+		done.ResolvedBy = w.saidBy // a human's word, which is not what was read back
+	}
 	if !w.intentRecorded && w.alongside.Taken == nil {
 		done.Took = w.took()
 		l.writer.Done(&done, false)

@@ -217,7 +217,7 @@ func TestSeenIn(t *testing.T) {
 		{Seq: 0, Kind: record.KindReceived, Data: w.Full()}, {Seq: 1, Kind: record.KindDone, Data: []byte{0x81}},
 		{Seq: 1<<30 + 100, Kind: record.KindNote, Data: []byte{0xff}},
 	}}
-	c.Records = append(c.Records, r.commandNote(Fate{Message: 4}, message{Number: 4, UUID: "u4"})...)
+	c.Records = append(c.Records, r.commandNote(Fate{Message: 4}, &message{Number: 4, UUID: "u4"})...)
 	if err := j.Writer().Commit(c); err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,11 @@ func (r *Run) info() RunInfo {
 	out := RunInfo{ID: r.head.id, Workflow: r.head.workflow, Status: r.status, State: r.state, Queue: "default",
 		Partition: r.head.partition, Priority: r.head.priority, DedupID: r.head.dedup, Inputs: r.head.inputs, Result: r.result, Error: r.err,
 		Events: maps.Clone(r.events), CreatedAt: r.head.created, Recoveries: r.recoveries, InDoubt: r.doubt, SafeState: r.safeResults,
-		Commands: CommandModeName(r.head.commands.String()), CurrentStep: r.currentStep}
+		Commands: CommandModeName(r.head.commands.String()), CurrentStep: r.currentStep, Waits: r.waits.at(r.currentStep), Held: r.heldBy(), Pending: r.pending()}
+	if r.operator != nil {
+		w := *r.operator
+		out.Operator = &w
+	}
 	if !r.startedAt.IsZero() {
 		t := r.startedAt.UTC().Truncate(time.Millisecond)
 		out.StartedAt = &t

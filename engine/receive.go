@@ -36,7 +36,7 @@ func (r *Run) Recv(topic string, timeout time.Duration) (value.Raw, error) {
 		m := msgs[0]
 		var fates []Fate
 		if m.Word != "" {
-			fates = []Fate{{Message: m.Number, Command: string(m.Word), Taken: true, Fate: "taken by recv"}}
+			fates = []Fate{newFate(&m, true, "taken by recv", "")}
 		}
 		return m.Body, fates, nil
 	}})
@@ -58,7 +58,7 @@ func (r *Run) RecvCommand(state, topic string, timeout time.Duration, most int) 
 		}
 		current = s
 		r.mu.Lock()
-		if r.state != s && !r.engineHandles() {
+		if r.state != s && !r.engineHandles() && r.ctx.Err() == nil {
 			r.state = s
 			r.notify()
 		}
@@ -69,7 +69,7 @@ func (r *Run) RecvCommand(state, topic string, timeout time.Duration, most int) 
 	}
 	return r.main.receive(&receive{call: "recvCommand", topic: topic, state: state, timeout: timeout, most: most, choose: func(msgs []message) (any, []Fate, error) {
 		for i := range msgs {
-			msgs[i].Word = msgs[i].Command() // on other topics than "cmd" too
+			msgs[i].ParseWord() // on other topics than "cmd" too
 		}
 		return arbitrate(msgs, current)
 	}})
@@ -88,7 +88,7 @@ func arbitrate(msgs []message, state isa88.State) (any, []Fate, error) {
 	}
 	fates := make([]Fate, len(msgs))
 	for i, m := range msgs {
-		f := Fate{Message: m.Number, Command: string(m.Word), State: state}
+		f := newFate(&m, false, "", state)
 		switch {
 		case i == best:
 			f.Taken, f.Fate = true, "taken"
@@ -168,6 +168,9 @@ func (l *lane) await(v *receive, deadline time.Time) ([]message, error) {
 			return nil, err
 		}
 		if msgs := r.pick(v.topic, v.most); len(msgs) > 0 {
+			if err := l.ended(); err != nil { // an ABORT, which is not for the script
+				return nil, err
+			}
 			return msgs, nil
 		}
 		left := time.Until(deadline)
@@ -178,6 +181,7 @@ func (l *lane) await(v *receive, deadline time.Time) ([]message, error) {
 			timer = time.NewTimer(left)
 			defer timer.Stop()
 			r.setStep("rt." + v.call)
+			r.setWaits(waits{what: fmt.Sprintf("topic %q", v.topic), until: deadline})
 			defer r.setStep("")
 		}
 		if err := l.sleep(timer, v.timeout >= rememberReceive); err != nil {
@@ -237,10 +241,9 @@ func (l *lane) received(v *receive, msgs []message) (value.Raw, error) {
 	r.hear(v.topic, out.Fates)
 	r.update(func() {
 		r.drop(nums...)
-		for _, f := range fates {
-			r.fates[f.Message] = f
-		}
+		r.handedOver(out.Fates, v.state != "")
 	})
+	r.logFates(byScript, fates)
 	return out.Result, nil
 }
 
@@ -259,6 +262,9 @@ func (l *lane) replayReceive(v *receive) (value.Raw, error) {
 	}
 	l.writer.ReplayedReceived(&recorded)
 	l.run.hear(v.topic, recorded.Fates)
+	if len(recorded.Fates) > 0 {
+		l.run.update(func() { l.run.handedOver(recorded.Fates, v.state != "") })
+	}
 	l.advanceReplay(rec)
 	return slices.Clone(recorded.Result), nil
 }

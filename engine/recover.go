@@ -124,9 +124,7 @@ func (e *Engine) revive(ctx context.Context, head journal.Header, programs map[s
 		r.state = isa88.Held
 	}
 	for _, m := range r.inbox.All() {
-		if m.Topic == mailbox.TopicEngine || m.Word == isa88.Abort {
-			r.anticipate(&m)
-		}
+		r.anticipate(&m)
 	}
 	r.watchDeadline()
 	return r, nil
@@ -184,6 +182,10 @@ func (r *Run) restoreNote(rec *journal.Record) {
 		r.startedAt = rec.Time
 	case record.Recovered:
 		r.recoveries++
+	case record.Held:
+		if n.Why == onPowerLoss {
+			r.heldWhy, r.heldAt = heldByPowerLoss, rec.Time.UTC()
+		}
 	case record.Lost:
 		r.loss = n.What
 	case record.SafeState:
@@ -209,7 +211,7 @@ func (r *Run) restoreNote(rec *journal.Record) {
 
 // restoreCommand takes up an operator command that the engine has decided on.
 func (r *Run) restoreCommand(n record.Command) {
-	r.fates[n.Message] = Fate(n.Fate)
+	r.decided([]Fate{Fate(n.Fate)})
 	r.inbox.Note(n.Message, n.UUID)
 	if !n.Taken {
 		return
@@ -219,7 +221,7 @@ func (r *Run) restoreCommand(n record.Command) {
 	case isa88.Hold:
 		r.held = true
 	case isa88.Resume:
-		r.held = false
+		r.held, r.heldWhy = false, ""
 	case isa88.Stop, isa88.Abort: // it did not come to its end before the process did
 		r.cancel(terminationBy(&m))
 	}
@@ -239,9 +241,7 @@ func (r *Run) restoreShown(rec *journal.Record) {
 		}
 	case record.KindReceived:
 		fates, taken, _ := record.MessagesOf(rec)
-		for _, f := range fates {
-			r.fates[f.Message] = Fate(f)
-		}
+		r.decided(fatesOf(fates))
 		for _, m := range taken {
 			r.inbox.Note(m.Number, m.UUID)
 		}

@@ -56,6 +56,12 @@ type Run struct {
 	err          *RunError
 	doubt        *Doubt
 	held         bool                  // by the engine, at a boundary
+	heldWhy      string                // where no operator has said so
+	heldAt       time.Time             // since when it is so
+	operator     *Word                 // whose word the run has followed last
+	waits        waits                 // what the step at work waits for
+	stopDue      time.Time             // when a STOP that the script has not asked for becomes the engine's
+	stopLate     bool                  // it has become so
 	ifDone       func(value.Raw) error // whether the step in doubt can take a result from the operator; nil: any
 	caughtUp     bool                  // its replay is over, and what an interruption has left is decided
 	noRoom       bool                  // it waits for room in the journal
@@ -132,7 +138,7 @@ func (r *Run) update(f func()) {
 // setStep names the step at work.
 func (r *Run) setStep(name string) {
 	r.mu.Lock()
-	r.currentStep = name
+	r.currentStep, r.waits = name, waits{}
 	r.notify()
 	r.mu.Unlock()
 }

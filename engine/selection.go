@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"time"
 
 	"holdfast/engine/isa88"
 	"holdfast/journal"
@@ -73,7 +72,7 @@ func (e *Engine) deliverAll(runs []*Run, m message) (Dispatch, error) {
 		told    []*Run
 		changes []journal.Change
 	)
-	now, data := time.Now(), m.Encode()
+	now, data := acceptedAt(), m.Encode()
 	for _, r := range runs {
 		r.mu.Lock()
 		switch state := r.state; {
@@ -95,7 +94,7 @@ func (e *Engine) deliverAll(runs []*Run, m message) (Dispatch, error) {
 		return Dispatch{}, problem(Unavailable, "cannot tell %d runs %s: %v", len(told), m.Word, err)
 	}
 	for i, r := range told {
-		m.Number = out.Told[i].Message
+		m.Number, m.At = out.Told[i].Message, now
 		r.admit(m)
 	}
 	return out, nil

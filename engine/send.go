@@ -55,7 +55,7 @@ func (s sendStep) Run(ctx context.Context, a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = s.eng.Send(ctx, to, Message{Topic: topic, Body: body, UUID: uuid})
+	_, err = s.eng.Send(ctx, to, Message{Topic: topic, Body: body, UUID: uuid, Actor: "run " + a.Key.Run})
 	var p *Problem
 	if errors.As(err, &p) {
 		kind := map[Code]string{NotFound: "NoSuchRun", Refused: "RunEnded", BadRequest: "BadArgument", Unavailable: "Unavailable"}[p.Code]

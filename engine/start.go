@@ -127,11 +127,19 @@ func bindInputs(wf Workflow, given value.Raw) (value.Raw, error) {
 	if err != nil {
 		return nil, fmt.Errorf("inputs: %w", err)
 	}
+	byName := make(map[string]any, in.Len()) // there may be very many
+	for _, p := range in.Pairs {
+		if name, ok := p.Key.(string); ok {
+			byName[name] = p.Value
+		}
+	}
 	out := &value.Map{}
 	var names []string
+	declared := make(map[string]bool, len(wf.Inputs))
 	for _, p := range wf.Inputs {
 		names = append(names, p.Name)
-		v, ok := in.Get(p.Name)
+		declared[p.Name] = true
+		v, ok := byName[p.Name]
 		switch {
 		case ok:
 			out.Set(p.Name, v)
@@ -146,7 +154,7 @@ func bindInputs(wf Workflow, given value.Raw) (value.Raw, error) {
 		if !ok {
 			return nil, fmt.Errorf("input name %v is not a string", p.Key)
 		}
-		if _, declared := out.Get(name); declared {
+		if declared[name] {
 			continue
 		}
 		if !wf.AnyInput {
@@ -155,7 +163,7 @@ func bindInputs(wf Workflow, given value.Raw) (value.Raw, error) {
 			}
 			return nil, fmt.Errorf("unknown input %q, allowed are %s", name, strings.Join(names, ", "))
 		}
-		out.Set(name, p.Value)
+		out.Pairs = append(out.Pairs, value.Pair{Key: name, Value: p.Value})
 	}
 	return value.Encode(out)
 }

@@ -38,9 +38,7 @@ func (e *Engine) EachStep(ctx context.Context, id string, from uint32, yield fun
 		if rd.Records, bad = earlier.of(ctx, &rec); bad != nil {
 			return false
 		}
-		if list, bad = addStep(list, &rd, &rec); bad != nil {
-			return false
-		}
+		list = orRotten(list, &rd, &rec)
 		if len(list) > 1 {
 			give(list[0])
 			list = append(list[:0], list[1])
@@ -91,6 +89,7 @@ func addStep(list []StepInfo, rd *record.Reader, rec *journal.Record) ([]StepInf
 	}
 	at := rec.Time
 	s.Status, s.Result, s.Attempts, s.CompletedAt, s.Recovered = "SUCCESS", done.Result, done.Attempts, &at, done.Recovered
+	s.ResolvedBy = done.ResolvedBy
 	if s.Error = stepError(done.Failure); s.Error != nil {
 		s.Status = "ERROR"
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"holdfast/engine/isa88"
@@ -38,6 +39,9 @@ func summaryOf(i RunInfo) *value.Map {
 	if e := i.Error; e != nil {
 		m.Set("error", []string{e.Type, e.Message, e.Step, e.Traceback})
 	}
+	if w := i.Operator; w != nil {
+		m.Set("operator", []any{w.Command, w.Actor, w.Reason, w.At.UnixMilli()})
+	}
 	for _, t := range []struct {
 		key string
 		at  *time.Time
@@ -59,27 +63,63 @@ func summaryOf(i RunInfo) *value.Map {
 	return m
 }
 
+// decodeSummary reads a summary. What the run was given, told and returned is
+// only taken apart: whoever shows it sees what of it cannot be read.
 func decodeSummary(b []byte) (RunInfo, error) {
-	v, err := value.Decode(b)
-	m, ok := v.(*value.Map)
-	if err == nil && !ok {
-		err = fmt.Errorf("it is a %T", v)
-	}
+	i, err := summarised(b)
 	if err != nil {
-		return RunInfo{}, fmt.Errorf("cannot read the summary: %w", err)
+		return i, fmt.Errorf("cannot read the summary: %w", err)
 	}
-	i := RunInfo{ID: textIn(m, "id"), Workflow: textIn(m, "workflow"), Status: Status(textIn(m, "status")), State: isa88.State(textIn(m, "state")),
-		Queue: textIn(m, "queue"), Partition: textIn(m, "partition"), Priority: int(numberIn(m, "priority")), DedupID: textIn(m, "dedup_id"),
-		Recoveries: int(numberIn(m, "recoveries")), Commands: CommandModeName(textIn(m, "commands")), Events: map[string]value.Raw{}}
+	return i, nil
+}
+
+func summarised(b []byte) (RunInfo, error) {
+	pairs, err := value.SplitMap(b)
+	if err != nil {
+		return RunInfo{}, err
+	}
+	i := RunInfo{Events: map[string]value.Raw{}}
+	m := &value.Map{}
+	for _, p := range pairs {
+		switch p.Key {
+		case "inputs":
+			i.Inputs = given(p.Value)
+		case "result":
+			i.Result = given(p.Value)
+		case "events":
+			events, err := value.SplitMap(p.Value)
+			if err != nil {
+				return i, err
+			}
+			for _, e := range events {
+				i.Events[e.Key] = slices.Clone(e.Value)
+			}
+		case "safe_state":
+			if i.SafeState, err = safeResults(p.Value); err != nil {
+				return i, err
+			}
+		default:
+			v, err := value.Decode(p.Value)
+			if err != nil {
+				return i, fmt.Errorf("%s: %w", p.Key, err)
+			}
+			m.Set(p.Key, v)
+		}
+	}
+	i.ID, i.Workflow, i.Status, i.State = textIn(m, "id"), textIn(m, "workflow"), Status(textIn(m, "status")), isa88.State(textIn(m, "state"))
+	i.Queue, i.Partition, i.DedupID, i.Priority = textIn(m, "queue"), textIn(m, "partition"), textIn(m, "dedup_id"), int(numberIn(m, "priority"))
+	i.Recoveries, i.Commands = int(numberIn(m, "recoveries")), CommandModeName(textIn(m, "commands"))
 	i.StartedAt, i.CompletedAt, i.Deadline = timeIn(m, "started_at"), timeIn(m, "completed_at"), timeIn(m, "deadline")
 	if t := timeIn(m, "created_at"); t != nil {
 		i.CreatedAt = *t
 	}
-	if i.Inputs, err = rawIn(m, "inputs"); err != nil {
-		return i, err
-	}
-	if i.Result, err = rawIn(m, "result"); err != nil {
-		return i, err
+	if w := listIn(m, "operator"); len(w) == 4 {
+		i.Operator = &Word{}
+		i.Operator.Command, _ = w[0].(string)
+		i.Operator.Actor, _ = w[1].(string)
+		i.Operator.Reason, _ = w[2].(string)
+		ms, _ := w[3].(int64)
+		i.Operator.At = time.UnixMilli(ms).UTC()
 	}
 	if e := listIn(m, "error"); len(e) == 4 {
 		i.Error = &RunError{}
@@ -87,30 +127,41 @@ func decodeSummary(b []byte) (RunInfo, error) {
 			*field, _ = e[n].(string)
 		}
 	}
-	events, _ := m.Get("events")
-	if em, ok := events.(*value.Map); ok {
-		for _, p := range em.Pairs {
-			key, _ := p.Key.(string)
-			if i.Events[key], err = value.Encode(p.Value); err != nil {
-				return i, err
-			}
-		}
-	}
-	for _, line := range listIn(m, "safe_state") {
-		f, ok := line.([]any)
-		if !ok || len(f) != 4 {
-			return i, fmt.Errorf("cannot read the summary: safe_state has %v", line)
-		}
-		var s SafeResult
-		s.Tag, _ = f[0].(string)
-		if s.Value, err = value.Encode(f[1]); err != nil {
-			return i, err
-		}
-		s.OK, _ = f[2].(bool)
-		s.Detail, _ = f[3].(string)
-		i.SafeState = append(i.SafeState, s)
-	}
 	return i, nil
+}
+
+// given returns a value that is not nil, in memory of its own.
+func given(r value.Raw) value.Raw {
+	if r.IsNil() {
+		return nil
+	}
+	return slices.Clone(r)
+}
+
+func safeResults(list value.Raw) ([]SafeResult, error) {
+	lines, err := value.Split(list, nil)
+	if err != nil {
+		return nil, err
+	}
+	var out []SafeResult
+	for _, line := range lines {
+		f, err := value.Split(line, nil)
+		if err == nil && len(f) != 4 {
+			err = fmt.Errorf("a line of safe_state has %d fields", len(f))
+		}
+		if err != nil {
+			return nil, err
+		}
+		s := SafeResult{Value: given(f[1]), OK: len(f[2]) == 1 && f[2][0] == 0xf5}
+		if s.Tag, err = f[0].Text(); err != nil {
+			return nil, err
+		}
+		if s.Detail, err = f[3].Text(); err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
 }
 
 func numberIn(m *value.Map, key string) int64 {
@@ -127,14 +178,6 @@ func timeIn(m *value.Map, key string) *time.Time {
 	}
 	t := time.UnixMilli(ms).UTC()
 	return &t
-}
-
-func rawIn(m *value.Map, key string) (value.Raw, error) {
-	x, _ := m.Get(key)
-	if x == nil {
-		return nil, nil
-	}
-	return value.Encode(x)
 }
 
 func listIn(m *value.Map, key string) []any {

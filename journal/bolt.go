@@ -189,7 +189,10 @@ func apply(b *bbolt.Bucket, o op, sum *uint64) error {
 	}
 	var at []byte
 	for ; k != nil && bytes.Compare(k, o.value) < 0; k, v = c.Seek(at) {
-		at = append(at[:0], k...)
+		if at = append(at[:0], k...); string(k) == keySum {
+			at = append(at, 0)
+			continue
+		}
 		*sum -= summand(v)
 		if err := c.Delete(); err != nil {
 			return err
@@ -257,7 +260,7 @@ func (s *boltStore) Scan(from, to []byte, f func(key, value []byte) bool) error 
 func scan(b *bbolt.Bucket, from, to []byte, f func(key, value []byte) bool) {
 	c := b.Cursor()
 	for k, v := c.Seek(from); k != nil && (to == nil || bytes.Compare(k, to) < 0); k, v = c.Next() {
-		if !f(k, v) {
+		if string(k) != keySum && !f(k, v) {
 			return
 		}
 	}

@@ -119,6 +119,10 @@ func merge(upper, lower *view, c *bbolt.Cursor, from, to []byte, f func(key, val
 	for {
 		// What is hidden below.
 		for inRange(k) {
+			if string(k) == keySum { // the file's own
+				k, v = c.Next()
+				continue
+			}
 			end := upper.hides(k)
 			if end == nil {
 				end = lower.hides(k)

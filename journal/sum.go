@@ -9,7 +9,8 @@ import (
 
 // keySum is an entry of both files: the sum of the checksums of all others. Each
 // entry of a page that a disk has not written, and left as it was, is sound; that
-// they do not belong to the rest shows here.
+// they do not belong to the rest shows here. It is the file's own: who reads or
+// writes the store does not see it.
 const keySum = "!sum"
 
 // summand is what an entry adds to the sum: its CRC.

@@ -127,8 +127,8 @@ func (c confirmStep) confirm(ctx context.Context, o order, quality tag.StatusCod
 // confirmation for what is left of the time, and for one poll at least.
 func (c confirmStep) Recover(ctx context.Context, a engine.Args) (engine.Recovery, error) {
 	r, now, err := c.readBack(ctx, a)
-	if err == nil && r.Verdict == engine.InDoubt { // should the operator answer that it was done
-		r.Result = value.NewMap("ok", true, "confirmed", true, "write_quality", now.Status.String())
+	if err == nil && r.Verdict == engine.InDoubt { // should the operator answer that it was done: good, and not confirmed
+		r.Result = value.NewMap("ok", true, "confirmed", false, "write_quality", now.Status.String())
 	}
 	if err != nil || r.Verdict != engine.Done {
 		return r, err

@@ -72,8 +72,12 @@ func preimageOf(a engine.Args) preimage {
 // take longer to start than the gateway.
 func (w writeStep) Recover(ctx context.Context, a engine.Args) (engine.Recovery, error) {
 	r, now, err := w.readBack(ctx, a)
-	if err == nil && (r.Verdict == engine.Done || r.Verdict == engine.InDoubt) {
-		r.Result = written(now.Status, "confirmed") // in doubt: should the operator answer that it was done
+	switch {
+	case err != nil:
+	case r.Verdict == engine.Done:
+		r.Result = written(now.Status, "confirmed")
+	case r.Verdict == engine.InDoubt: // should the operator answer that it was done, that is his word, and no confirmation
+		r.Result = written(now.Status, "resolved")
 	}
 	return r, err
 }

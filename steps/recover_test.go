@@ -197,8 +197,8 @@ func TestPreimageOfNothing(t *testing.T) {
 func TestDoubtHasAResult(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
-		"tags.write":         `{"quality":"Good","outcome":"confirmed"}`,
-		"tags.write_confirm": `{"ok":true,"confirmed":true,"write_quality":"Good"}`,
+		"tags.write":         `{"quality":"Good","outcome":"resolved"}`,
+		"tags.write_confirm": `{"ok":true,"confirmed":false,"write_quality":"Good"}`,
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPlant(writable("sp", tag.TypeInt16))

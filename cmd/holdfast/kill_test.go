@@ -186,7 +186,7 @@ func (p *process) start(id, path string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if _, err := p.c.Start(p.t.Context(), wire.Start{Workflow: "count", ID: id, Inputs: in}); err != nil {
+	if _, err := p.c.Start(p.t.Context(), wire.Start{Workflow: "count", ID: id, Inputs: wire.Value(in)}); err != nil {
 		p.t.Fatalf("%v\n%s", err, p.log.String())
 	}
 }

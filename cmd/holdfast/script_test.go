@@ -23,12 +23,14 @@ const patience = time.Minute
 //	until REGEXP COMMAND…   the command is repeated until its standard output matches
 //	up                      the daemon at $HOLDFAST_SOCKET takes requests
 //	term                    SIGTERM to all processes in the background
+//	freeze, thaw            SIGSTOP, SIGCONT to all processes in the background
 //	expand FILE…            $name in the files becomes the script's variable
 //	plc VERB NAME …         a Modbus device: see plc_test.go
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"exits": plain("exits CODE COMMAND…", 2, exits), "until": plain("until REGEXP COMMAND…", 2, until), "up": plain("up", 0, up),
-		"term": plain("term", 0, term), "expand": plain("expand FILE…", 1, expand), "plc": plain("plc VERB NAME …", 2, plcCommand),
+		"term": plain("term", 0, toAll(syscall.SIGTERM)), "freeze": plain("freeze", 0, toAll(syscall.SIGSTOP)), "thaw": plain("thaw", 0, toAll(syscall.SIGCONT)),
+		"expand": plain("expand FILE…", 1, expand), "plc": plain("plc VERB NAME …", 2, plcCommand),
 	}
 }
 
@@ -99,9 +101,14 @@ func up(ts *testscript.TestScript, _ []string) {
 	until(ts, []string{", running,", "holdfast", "status"})
 }
 
-func term(ts *testscript.TestScript, _ []string) {
-	for _, cmd := range ts.BackgroundCmds() {
-		ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+func toAll(sig syscall.Signal) func(*testscript.TestScript, []string) {
+	return func(ts *testscript.TestScript, _ []string) {
+		for _, cmd := range ts.BackgroundCmds() {
+			ts.Check(cmd.Process.Signal(sig))
+			if sig == syscall.SIGSTOP { // a script that fails must not wait for it
+				ts.Defer(func() { _ = cmd.Process.Signal(syscall.SIGCONT) })
+			}
+		}
 	}
 }
 

@@ -57,3 +57,16 @@ func (d *Decision) decide(f *Facts, p Phase, i int, c isa88.Command, commands []
 	fate.State = d.State
 	return fate
 }
+
+// Shown returns the state that a run is shown in from the arrival of a command on,
+// until that is taken: what it will lead to, where only the engine can take it. ABORT is so
+// in every phase: a program that does not ask must not be what keeps it from ending.
+func (f Facts) Shown(state isa88.State, c isa88.Command) isa88.State {
+	switch {
+	case c == isa88.Abort:
+		return isa88.Aborting
+	case state == isa88.Aborting || f.Ending || f.scriptMayAsk() || !slices.Contains(table[f.Phase()].takes, c) || !c.Allowed(state):
+		return state
+	}
+	return c.Next(state)
+}

@@ -23,5 +23,8 @@
 //	   ├──► Doubtful, Lost ─────────────┤   resolve: goes on, or ends
 //	   └──► Broken ─────────────────────┘   until the next start
 //
+// ABORT, cancel and deadline are the engine's in every phase, and act as they come.
+// STOP is left to a script for the stop_grace of its workflow, and then the engine's.
+//
 // A run that waits in Broken, Lost, Doubtful or Held needs no worker.
 package lifecycle

@@ -38,6 +38,8 @@ func TestPhases(t *testing.T) {
 		{Facts{Waiting: true}, Waiting, true, isa88.Starting, false},
 		{Facts{Waiting: true, ByScript: true}, Waiting, true, isa88.Starting, false},
 		{Facts{Waiting: true, ByScript: true, Begun: true}, Waiting, false, isa88.Starting, false},
+		{Facts{ByScript: true, Begun: true, StopLate: true}, Executing, true, isa88.Running, false},
+		{Facts{Waiting: true, ByScript: true, Begun: true, StopLate: true}, Waiting, true, isa88.Starting, false},
 		{Facts{Held: true, ByScript: true}, Held, true, isa88.Held, true},
 		{Facts{Held: true, Waiting: true}, Held, true, isa88.Held, true},
 		{Facts{Doubtful: true, ByScript: true}, Doubtful, true, isa88.Held, true},
@@ -114,6 +116,44 @@ func TestEveryDecision(t *testing.T) {
 					t.Errorf("%+v: %s, %s hold it", f, a, b)
 				}
 			}
+		}
+	}
+}
+
+// The state follows a command from its arrival on, where that is the engine's.
+func TestShown(t *testing.T) {
+	t.Parallel()
+	script := Facts{ByScript: true, Begun: true}
+	late := script
+	late.StopLate = true
+	for _, c := range []struct {
+		f     Facts
+		state isa88.State
+		word  isa88.Command
+		want  isa88.State
+	}{
+		{Facts{}, isa88.Running, isa88.Hold, isa88.Holding},
+		{Facts{}, isa88.Running, isa88.Stop, isa88.Stopping},
+		{Facts{Held: true}, isa88.Held, isa88.Resume, isa88.Resuming},
+		{Facts{Doubtful: true}, isa88.Held, isa88.Resume, isa88.Held},
+		{Facts{Broken: true, Held: true}, isa88.Held, isa88.Resume, isa88.Held},
+		{Facts{Broken: true, Held: true}, isa88.Held, isa88.Stop, isa88.Stopping},
+		{Facts{}, isa88.Running, isa88.Reset, isa88.Running},
+		{Facts{}, isa88.Aborting, isa88.Stop, isa88.Aborting},
+		{script, isa88.Running, isa88.Hold, isa88.Running},
+		{script, isa88.Running, isa88.Stop, isa88.Running},
+		{late, isa88.Running, isa88.Stop, isa88.Stopping},
+		{Facts{Waiting: true}, isa88.Starting, isa88.Hold, isa88.Holding},
+		{Facts{Waiting: true, ByScript: true}, isa88.Starting, isa88.Hold, isa88.Starting},
+		{Facts{Held: true, ByScript: true}, isa88.Held, isa88.Resume, isa88.Resuming},
+	} {
+		if got := c.f.Shown(c.state, c.word); got != c.want {
+			t.Errorf("%+v: %s in %s is shown as %s, want %s", c.f, c.word, c.state, got, c.want)
+		}
+	}
+	for _, f := range facts() {
+		if got := f.Shown(isa88.Running, isa88.Abort); got != isa88.Aborting {
+			t.Errorf("%+v: ABORT is shown as %s", f, got)
 		}
 	}
 }

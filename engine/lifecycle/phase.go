@@ -13,6 +13,7 @@ type Facts struct {
 	Waiting  bool // its turn has not come
 	Begun    bool // its program has begun in this life or an earlier one
 	ByScript bool // the workflow handles commands itself
+	StopLate bool // its program has not asked for a STOP in time
 }
 
 // Phase is where a live run stands.
@@ -78,18 +79,29 @@ func (p Phase) Refusal() string { return table[p].refusal }
 
 // EngineHandles reports whether commands are the engine's business: by the
 // workflow's choice, or because its program cannot take them. A program that has
-// begun before, and waits for its turn to go on, wants to take them itself.
+// begun before, and waits for its turn to go on, wants to take them itself. They
+// become the engine's once the program has left a STOP too long.
 func (f Facts) EngineHandles() bool {
 	switch p := f.Phase(); p {
 	case Ending:
 		return false
 	case Executing:
-		return !f.ByScript
+		return !f.ByScript || f.StopLate
 	case Waiting:
-		return !f.ByScript || !f.Begun
+		return !f.ByScript || !f.Begun || f.StopLate
 	default:
 		return true
 	}
+}
+
+// scriptMayAsk reports whether a command that comes now may be the program's to take:
+// also one that waits for its first turn, whose commands are the engine's until then.
+func (f Facts) scriptMayAsk() bool {
+	switch f.Phase() {
+	case Waiting, Executing:
+		return f.ByScript && !f.StopLate
+	}
+	return false
 }
 
 // State returns the state in which the engine judges commands.

@@ -3,6 +3,7 @@ package mailbox
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"holdfast/engine/isa88"
 	"holdfast/engine/value"
@@ -91,6 +92,7 @@ func TestNumbersAndUUIDs(t *testing.T) {
 // A message is the same after the journal, with the command that is in it.
 func TestMessages(t *testing.T) {
 	t.Parallel()
+	accepted := time.UnixMilli(1700000000123)
 	for _, c := range []struct {
 		m       Message
 		word    isa88.Command // of a message of the topic of commands
@@ -102,12 +104,13 @@ func TestMessages(t *testing.T) {
 		{Message{Topic: TopicCommand, Body: enc(t, "HOLD")}, "", ""},
 		{Message{Topic: TopicCommand, Body: enc(t, value.NewMap("cmd", int64(1)))}, "", ""},
 	} {
-		got, err := Read(journal.Message{Number: 3, Data: c.m.Encode()})
-		if err != nil || got.Topic != c.m.Topic || string(got.Body) != string(c.m.Body) || got.UUID != c.m.UUID || got.Number != 3 {
+		got, err := Read(journal.Message{Number: 3, Time: accepted, Data: c.m.Encode()})
+		if err != nil || got.Topic != c.m.Topic || string(got.Body) != string(c.m.Body) || got.UUID != c.m.UUID || got.Number != 3 || !got.At.Equal(accepted) {
 			t.Errorf("%+v came back as %+v, %v", c.m, got, err)
 		}
-		if got.Word != c.word || got.Command() != c.command {
-			t.Errorf("%+v has word %q and command %q", c.m, got.Word, got.Command())
+		word := got.Word
+		if got.ParseWord(); word != c.word || got.Word != c.command {
+			t.Errorf("%+v has word %q and command %q", c.m, word, got.Word)
 		}
 		if c.word != "" && (got.Actor != "ada" || got.Reason != "lunch") {
 			t.Errorf("it is of %q, for %q", got.Actor, got.Reason)

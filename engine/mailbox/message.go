@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"fmt"
+	"time"
 
 	"holdfast/engine/isa88"
 	"holdfast/engine/record"
@@ -21,7 +22,8 @@ type Message struct {
 	Number uint64
 	Topic  string
 	Body   value.Raw
-	UUID   string // "": it is not checked for having been seen
+	UUID   string    // "": it is not checked for having been seen
+	At     time.Time // when it was accepted
 
 	// What Parse has found.
 	Word   isa88.Command // "" if it is no command
@@ -35,7 +37,7 @@ func Read(jm journal.Message) (Message, error) {
 	if err != nil {
 		return Message{Number: jm.Number}, fmt.Errorf("cannot read message %d: %w", jm.Number, err)
 	}
-	m := Message{Number: jm.Number, Topic: rec.Topic, Body: rec.Body, UUID: rec.UUID}
+	m := Message{Number: jm.Number, Topic: rec.Topic, Body: rec.Body, UUID: rec.UUID, At: jm.Time.UTC()}
 	m.Parse()
 	return m, nil
 }
@@ -47,21 +49,16 @@ func (m *Message) Encode() []byte {
 
 // Parse finds the command in a message of topic cmd: {"cmd": WORD, …}.
 func (m *Message) Parse() {
-	if m.Topic != TopicCommand {
-		return
-	}
-	if body := m.fields(); body != nil {
-		m.Word, m.Actor, m.Reason = wordIn(body), body.Text("actor"), body.Text("reason")
+	if m.Topic == TopicCommand {
+		m.ParseWord()
 	}
 }
 
-// Command returns the command that the body holds, whatever the topic; "" if it
-// is none.
-func (m *Message) Command() isa88.Command {
+// ParseWord finds the command in a message of any topic.
+func (m *Message) ParseWord() {
 	if body := m.fields(); body != nil {
-		return wordIn(body)
+		m.Word, m.Actor, m.Reason = WordIn(body), body.Text("actor"), body.Text("reason")
 	}
-	return ""
 }
 
 // fields returns the body if it is a map, else nil.
@@ -74,7 +71,8 @@ func (m *Message) fields() *value.Map {
 	return body
 }
 
-func wordIn(body *value.Map) isa88.Command {
+// WordIn returns the command that a body holds; "" if it is none.
+func WordIn(body *value.Map) isa88.Command {
 	c, err := isa88.Parse(body.Text("cmd"))
 	if err != nil {
 		return ""

@@ -16,8 +16,13 @@ type Done struct {
 	Failure   *Failure  // nil of a step that has not failed
 	Result    value.Raw
 	Attempts  int
-	Recovered bool          // found by evidence, or said by an operator, after an interruption
-	Took      time.Duration // of a step without a Begun; 0 of a short one
+	Recovered bool // found by evidence, or said by an operator, after an interruption
+
+	// ResolvedBy is the operator who has said that it was done: text in the place
+	// of true. "": nobody had to.
+	ResolvedBy string
+
+	Took time.Duration // of a step without a Begun; 0 of a short one
 
 	callAt, outcomeAt uint32    // Seq of the records that hold call and outcome in full
 	failure           value.Raw // as it was read
@@ -42,7 +47,11 @@ func (w *Writer) Done(d *Done, behindBegun bool) {
 	w.field(appendFailure(w.b, d.Failure))
 	w.field(appendRaw(w.b, d.Result))
 	w.field(value.AppendInt(w.b, int64(d.Attempts)))
-	w.field(value.AppendBool(w.b, d.Recovered))
+	if d.ResolvedBy != "" {
+		w.field(value.AppendString(w.b, d.ResolvedBy))
+	} else {
+		w.field(value.AppendBool(w.b, d.Recovered))
+	}
 	w.field(value.AppendInt(w.b, d.Took.Milliseconds()))
 	w.end()
 	w.behind = behindBegun
@@ -67,7 +76,9 @@ func (rd *Reader) Done(rec *journal.Record) (Done, error) {
 	if err != nil {
 		return out, unreadable(rec, fmt.Errorf("its attempts: %w", err))
 	}
-	if out.Recovered, err = boolOf(o.fs[5]); err != nil {
+	if out.ResolvedBy, err = o.fs[5].Text(); err == nil {
+		out.Recovered = true
+	} else if out.Recovered, err = boolOf(o.fs[5]); err != nil {
 		return out, unreadable(rec, fmt.Errorf("whether it was recovered: %w", err))
 	}
 	took, err := intOf(o.fs[6])

@@ -3,6 +3,7 @@ package record
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"holdfast/engine/value"
 	"holdfast/journal"
@@ -107,6 +108,15 @@ func intAt(l []any, i int) int64 {
 	}
 	n, _ := l[i].(int64)
 	return n
+}
+
+// momentAt returns the time at i of a list, Unix milliseconds; the zero time where
+// there is none.
+func momentAt(l []any, i int) time.Time {
+	if i >= len(l) || l[i] == nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(intAt(l, i)).UTC()
 }
 
 // boolAt returns the bool at i of a list; false where there is none.

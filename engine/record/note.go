@@ -3,6 +3,7 @@ package record
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"holdfast/engine/value"
 	"holdfast/journal"
@@ -26,20 +27,19 @@ type (
 	Lost struct{ What string }
 
 	// Command is a command that the engine has decided on:
-	// ["command", message, word, taken, fate, state, actor, reason, UUID].
+	// ["command", message, word, taken, fate, state, actor, reason, UUID, given].
 	Command struct {
 		Fate
-		Actor  string
-		Reason string
-		UUID   string // of the message; "": it had none
+		UUID string // of the message; "": it had none
 	}
 
 	// Resolved is an operator's answer to a run in doubt:
-	// ["resolved", message, decision, actor].
+	// ["resolved", message, decision, actor, given].
 	Resolved struct {
 		Message  uint64
 		Decision string
 		Actor    string
+		GivenAt  time.Time // when it was on disk, in milliseconds
 	}
 
 	// Asked is a question that was put to the operator about a step that no
@@ -65,8 +65,9 @@ type (
 		Detail string
 	}
 
-	// Stale is an operator's answer that evidence has overtaken: ["stale", message].
-	Stale struct{ Message uint64 }
+	// Stale is an operator's answer that evidence has overtaken:
+	// ["stale", message, decision, actor, given].
+	Stale Resolved
 )
 
 // SafeLine is a line of a safe state: [tag, value, written, detail].
@@ -95,13 +96,18 @@ func (Started) fields() []any   { return []any{"started"} }
 func (Recovered) fields() []any { return []any{"recovered"} }
 func (n Held) fields() []any    { return []any{"held", n.Why} }
 func (n Lost) fields() []any    { return []any{"lost", n.What} }
-func (n Stale) fields() []any   { return []any{"stale", n.Message} }
 
 func (n Command) fields() []any {
-	return []any{"command", n.Message, n.Command, n.Taken, n.Fate.Fate, string(n.State), n.Actor, n.Reason, n.UUID}
+	return []any{"command", n.Message, n.Command, n.Taken, n.Fate.Fate, string(n.State), n.Actor, n.Reason, n.UUID, n.GivenAt.UnixMilli()}
 }
 
-func (n Resolved) fields() []any { return []any{"resolved", n.Message, n.Decision, n.Actor} }
+func (n Resolved) fields() []any {
+	return []any{"resolved", n.Message, n.Decision, n.Actor, n.GivenAt.UnixMilli()}
+}
+
+func (n Stale) fields() []any {
+	return []any{"stale", n.Message, n.Decision, n.Actor, n.GivenAt.UnixMilli()}
+}
 
 // EncodeNote returns the data of a KindNote.
 func EncodeNote(n Note) []byte { return fields(nil, n.fields()...) }
@@ -123,9 +129,9 @@ func ReadNote(rec *journal.Record) (Note, error) {
 	case "lost":
 		return Lost{textAt(l, 1)}, nil
 	case "stale":
-		return Stale{uint64(intAt(l, 1))}, nil
+		return Stale{uint64(intAt(l, 1)), textAt(l, 2), textAt(l, 3), momentAt(l, 4)}, nil
 	case "resolved":
-		return Resolved{uint64(intAt(l, 1)), textAt(l, 2), textAt(l, 3)}, nil
+		return Resolved{uint64(intAt(l, 1)), textAt(l, 2), textAt(l, 3), momentAt(l, 4)}, nil
 	case "asked":
 		return Asked{uint32(intAt(l, 1)), textAt(l, 2), rawAt(l, 3), rawAt(l, 4), rawAt(l, 5), textAt(l, 6)}, nil
 	case "settled":
@@ -138,7 +144,9 @@ func ReadNote(rec *journal.Record) (Note, error) {
 		if len(l) < 6 {
 			return nil, fmt.Errorf("note %d cannot be read: %w", PlaceOf(rec.Seq).Seq, errors.New("it tells of a command and lacks its fate"))
 		}
-		return Command{Fate: fateOf(l[1:6]), Actor: textAt(l, 6), Reason: textAt(l, 7), UUID: textAt(l, 8)}, nil
+		f := fateOf(rec, l[1:6])
+		f.Actor, f.Reason, f.GivenAt = textAt(l, 6), textAt(l, 7), momentAt(l, 9)
+		return Command{Fate: f, UUID: textAt(l, 8)}, nil
 	}
 	return nil, nil
 }

@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"time"
 
 	"holdfast/engine/isa88"
 	"holdfast/engine/value"
@@ -21,13 +22,19 @@ type Received struct {
 	callAt uint32 // Seq of the record that holds the call in full
 }
 
-// Fate is what became of an operator command: [message, word, taken, fate, state].
+// Fate is what became of an operator command:
+// [message, word, taken, fate, state, actor, reason, given].
 type Fate struct {
 	Message uint64
 	Command string
 	Taken   bool
 	Fate    string
 	State   isa88.State
+
+	Actor     string    // who gave it
+	Reason    string    // why
+	GivenAt   time.Time // when it was on disk, in milliseconds
+	DecidedAt time.Time // when the record was made that has it
 }
 
 // Taken is a message that left the mailbox: [number, UUID].
@@ -60,7 +67,7 @@ func (rd *Reader) Received(rec *journal.Record) (Received, error) {
 			return out, unreadable(rec, err)
 		}
 	}
-	if out.Fates, err = fatesOf(o.fs[4]); err != nil {
+	if out.Fates, err = fatesOf(rec, o.fs[4]); err != nil {
 		return out, unreadable(rec, fmt.Errorf("its fates: %w", err))
 	}
 	if out.Taken, err = takenOf(o.fs[5]); err != nil {
@@ -75,7 +82,7 @@ func MessagesOf(rec *journal.Record) (fates []Fate, taken []Taken, err error) {
 	var room [8]value.Raw
 	fs, err := value.Split(rec.Data, room[:0])
 	if err == nil && len(fs) > 4 {
-		fates, err = fatesOf(fs[4])
+		fates, err = fatesOf(rec, fs[4])
 	}
 	if err == nil && len(fs) > 5 {
 		taken, err = takenOf(fs[5])
@@ -107,10 +114,10 @@ func appendFates(b []byte, fates []Fate) []byte {
 }
 
 func appendFate(b []byte, f Fate) []byte {
-	return fields(b, f.Message, f.Command, f.Taken, f.Fate, string(f.State))
+	return fields(b, f.Message, f.Command, f.Taken, f.Fate, string(f.State), f.Actor, f.Reason, f.GivenAt.UnixMilli())
 }
 
-func fatesOf(r value.Raw) ([]Fate, error) {
+func fatesOf(rec *journal.Record, r value.Raw) ([]Fate, error) {
 	if r.IsNil() {
 		return nil, nil
 	}
@@ -124,14 +131,16 @@ func fatesOf(r value.Raw) ([]Fate, error) {
 		if !ok || len(fs) < 5 {
 			return nil, fmt.Errorf("a fate is %s", value.Short(e, 60))
 		}
-		out = append(out, fateOf(fs))
+		f := fateOf(rec, fs)
+		f.Actor, f.Reason, f.GivenAt = textAt(fs, 5), textAt(fs, 6), momentAt(fs, 7)
+		out = append(out, f)
 	}
 	return out, nil
 }
 
-// fateOf makes a Fate of at least five fields.
-func fateOf(fs []any) Fate {
-	f := Fate{Message: uint64(intAt(fs, 0)), Command: textAt(fs, 1), Fate: textAt(fs, 3), State: isa88.State(textAt(fs, 4))}
+// fateOf makes a Fate of its first five fields.
+func fateOf(rec *journal.Record, fs []any) Fate {
+	f := Fate{Message: uint64(intAt(fs, 0)), Command: textAt(fs, 1), Fate: textAt(fs, 3), State: isa88.State(textAt(fs, 4)), DecidedAt: rec.Time.UTC()}
 	f.Taken, _ = fs[2].(bool)
 	return f
 }

@@ -90,6 +90,7 @@ func TestRecordsRoundTrip(t *testing.T) {
 			Failure: &Failure{"T", "m", "s", 3, true, false}}, behind: true, refers: true},
 		{seq: 2, done: Done{Name: "tags.read", Args: args, Result: enc(t, 20.5), Attempts: 1}, refers: true},
 		{seq: 3, begun: Begun{Name: "tags.write", Args: args, Attempt: 4, Prepared: null}, asBegun: true, refers: true},
+		{seq: 4, done: Done{Name: "tags.confirm", Args: args, Result: null, Attempts: 1, Recovered: true, ResolvedBy: "ada"}},
 	} {
 		if c.asBegun {
 			w.Begun(&c.begun)
@@ -115,9 +116,10 @@ func TestRecordsRoundTrip(t *testing.T) {
 			t.Errorf("%d: %+v came back as %+v, %v", i, want, got, err)
 		}
 	}
+	given := time.UnixMilli(1700000000123).UTC()
 	for _, want := range []Received{
 		{Call: "recv", Topic: "x", Result: null},
-		{Call: "recvCommand", Topic: "cmd", State: "RUNNING", Result: enc(t, "r"), Fates: []Fate{{7, "STOP", true, "taken", isa88.Running}, {Message: 8, Fate: "not a command"}}, Taken: []Taken{{7, "u"}, {8, ""}}},
+		{Call: "recvCommand", Topic: "cmd", State: "RUNNING", Result: enc(t, "r"), Fates: []Fate{{7, "STOP", true, "taken", isa88.Running, "ada", "a leak", given, time.Time{}}, {Message: 8, Fate: "not a command"}}, Taken: []Taken{{7, "u"}, {8, ""}}},
 	} {
 		w.Received(&want)
 		write(uint32(len(recs)), true)
@@ -127,8 +129,8 @@ func TestRecordsRoundTrip(t *testing.T) {
 			t.Errorf("%+v came back as %+v, %v", want, got, err)
 		}
 	}
-	for _, want := range []Note{Started{}, Recovered{}, Held{"why"}, Lost{"what"}, Stale{7}, Asked{3, "pump", enc(t, 1), nil, enc(t, "x"), "why"}, SafeState{4, []SafeLine{{"valve", enc(t, false), true, ""}, {"pump", nil, false, "refused"}}}, Settled{"pump", true, "written"}, Resolved{8, "retry", "ada"},
-		Command{Fate{9, "HOLD", true, "taken", isa88.Held}, "ada", "lunch", "u"}} {
+	for _, want := range []Note{Started{}, Recovered{}, Held{"why"}, Lost{"what"}, Stale{7, "done", "eva", given}, Asked{3, "pump", enc(t, 1), nil, enc(t, "x"), "why"}, SafeState{4, []SafeLine{{"valve", enc(t, false), true, ""}, {"pump", nil, false, "refused"}}}, Settled{"pump", true, "written"}, Resolved{8, "retry", "ada", given},
+		Command{Fate{9, "HOLD", true, "taken", isa88.Held, "ada", "lunch", given, time.Time{}}, "u"}} {
 		got, err := ReadNote(&journal.Record{Kind: KindNote, Data: EncodeNote(want)})
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%+v came back as %+v, %v", want, got, err)

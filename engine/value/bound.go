@@ -37,14 +37,17 @@ var (
 
 // Budget is what one encoding has taken of the bounds; the zero Budget is a
 // whole one. An encoder takes from it before it appends.
-type Budget struct{ items, bytes int }
+type Budget struct {
+	items, bytes int
+	free         bool // nothing is bounded but the depth of what is shown
+}
 
 // Take counts one value that is nested depth deep, and has size bytes besides
 // its head. The error is a *LimitError.
 func (g *Budget) Take(depth, size int) error {
 	g.items++
 	g.bytes += 1 + size
-	if depth > MaxDepth || g.items > MaxItems || g.bytes > MaxBytes {
+	if !g.free && (depth > MaxDepth || g.items > MaxItems || g.bytes > MaxBytes) {
 		return g.exceeded(depth)
 	}
 	return nil

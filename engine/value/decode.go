@@ -33,11 +33,14 @@ func ReadHead(b []byte) (major byte, n uint64, rest []byte, err error) {
 }
 
 // Decode returns the value that r holds; an empty r holds nil.
-func Decode(r Raw) (any, error) {
+func Decode(r Raw) (any, error) { return decode(r, MaxDepth+wrapping) }
+
+// decode is Decode of what is nested at most deepest deep.
+func decode(r Raw, deepest int) (any, error) {
 	if len(r) == 0 {
 		return nil, nil
 	}
-	v, rest, err := Next(r)
+	v, rest, err := next(r, MaxDepth+wrapping-deepest)
 	if err == nil && len(rest) > 0 {
 		err = fmt.Errorf("%d bytes follow the encoded value", len(rest))
 	}

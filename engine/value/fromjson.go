@@ -6,75 +6,116 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"slices"
 	"strconv"
 )
 
 // FromJSON reads one JSON document: whole numbers stay whole, objects become a
 // *Map with their keys in order. A key that stands twice is an error.
-func FromJSON(b []byte) (any, error) {
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.UseNumber()
-	v, err := fromTokens(dec, 0)
+func FromJSON(b []byte) (any, error) { return fromJSON(b, MaxDepth) }
+
+// fromJSON is FromJSON of a document that is nested at most deepest deep.
+func fromJSON(b []byte, deepest int) (any, error) {
+	r := jsonReader{json.NewDecoder(bytes.NewReader(b)), deepest}
+	r.dec.UseNumber()
+	v, err := r.value(0)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := dec.Token(); err != io.EOF {
+	if _, err := r.dec.Token(); err != io.EOF {
 		return nil, fmt.Errorf("more than one JSON value")
 	}
 	return v, nil
 }
 
-func fromTokens(dec *json.Decoder, depth int) (any, error) {
-	if depth > MaxDepth {
+// jsonReader makes values of tokens.
+type jsonReader struct {
+	dec     *json.Decoder
+	deepest int
+}
+
+func (r jsonReader) value(depth int) (any, error) {
+	if depth > r.deepest {
 		return nil, errDeep
 	}
-	tok, err := dec.Token()
+	tok, err := r.dec.Token()
 	if err != nil {
 		return nil, err
 	}
 	switch tok := tok.(type) {
 	case json.Delim:
 		if tok == '[' {
-			return listFromTokens(dec, depth)
+			return r.list(depth)
 		}
-		return mapFromTokens(dec, depth)
+		return r.object(depth)
 	case json.Number:
 		return fromNumber(tok)
 	}
 	return tok, nil
 }
 
-func listFromTokens(dec *json.Decoder, depth int) (any, error) {
+func (r jsonReader) list(depth int) (any, error) {
 	l := []any{}
-	for dec.More() {
-		v, err := fromTokens(dec, depth+1)
+	for r.dec.More() {
+		v, err := r.value(depth + 1)
 		if err != nil {
 			return nil, err
 		}
 		l = append(l, v)
 	}
-	_, err := dec.Token()
+	_, err := r.dec.Token()
 	return l, err
 }
 
-func mapFromTokens(dec *json.Decoder, depth int) (any, error) {
+func (r jsonReader) object(depth int) (any, error) {
 	m := &Map{}
-	for dec.More() {
-		key, err := dec.Token()
+	var seen keySet
+	for r.dec.More() {
+		tok, err := r.dec.Token()
 		if err != nil {
 			return nil, err
 		}
-		v, err := fromTokens(dec, depth+1)
+		v, err := r.value(depth + 1)
 		if err != nil {
 			return nil, err
 		}
-		if _, twice := m.Get(key.(string)); twice {
+		key, _ := tok.(string)
+		if !seen.add(key) {
 			return nil, fmt.Errorf("key %q stands twice", key)
 		}
 		m.Pairs = append(m.Pairs, Pair{key, v})
 	}
-	_, err := dec.Token()
+	_, err := r.dec.Token()
 	return m, err
+}
+
+// keySet is the keys of an object so far. To look through a few costs less than
+// a Go map; to look through many would cost their number squared.
+type keySet struct {
+	few  []string
+	many map[string]struct{}
+}
+
+// add reports whether key is new.
+func (s *keySet) add(key string) bool {
+	const few = 8
+	if s.many == nil {
+		if slices.Contains(s.few, key) {
+			return false
+		}
+		if s.few = append(s.few, key); len(s.few) > few {
+			s.many = make(map[string]struct{}, 4*few)
+			for _, k := range s.few {
+				s.many[k] = struct{}{}
+			}
+		}
+		return true
+	}
+	if _, twice := s.many[key]; twice {
+		return false
+	}
+	s.many[key] = struct{}{}
+	return true
 }
 
 func fromNumber(n json.Number) (any, error) {

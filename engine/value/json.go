@@ -8,33 +8,17 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
-
-// MarshalJSON writes the value that r holds as JSON.
-func (r Raw) MarshalJSON() ([]byte, error) {
-	v, err := Decode(r)
-	if err != nil {
-		return nil, err
-	}
-	return AppendJSON(nil, v)
-}
-
-// UnmarshalJSON encodes a JSON document, as FromJSON reads it.
-func (r *Raw) UnmarshalJSON(b []byte) error {
-	v, err := FromJSON(b)
-	if err != nil {
-		return err
-	}
-	*r, err = Encode(v)
-	return err
-}
 
 // AppendJSON appends v as JSON: keys in their order, bytes in base64, NaN and
 // the infinities as strings, tuples and sets as arrays, keys that are not
-// strings as the text of their JSON. The error is a *LimitError where the text
-// would be longer than that of any value that can be kept.
+// strings as the text of their JSON. Two keys of one text are an error, and so
+// is a text that is not UTF-8; a *LimitError, JSON that is longer than that of
+// any value that can be kept.
 func AppendJSON(b []byte, v any) ([]byte, error) {
 	w := jsonWriter{b: b, most: len(b) + maxJSON}
 	if err := w.value(v, 0); err != nil {
@@ -46,7 +30,7 @@ func AppendJSON(b []byte, v any) ([]byte, error) {
 // Short returns the beginning of v's JSON, at most n bytes and an ellipsis; no
 // more than that is made.
 func Short(v any, n int) string {
-	w := jsonWriter{most: n}
+	w := jsonWriter{most: n, marks: true}
 	err := w.value(v, 0)
 	switch {
 	case len(w.b) > n, errors.As(err, new(*LimitError)):
@@ -62,14 +46,15 @@ type jsonWriter struct {
 	b     []byte
 	most  int
 	items int
+	marks bool // what JSON has no form for is marked, and is no error
 }
 
 func (w *jsonWriter) value(v any, depth int) error {
 	if w.items++; len(w.b) > w.most || w.items > maxJSONItems {
 		return errJSON
 	}
-	if err := Deep(depth); err != nil {
-		return err
+	if depth > deepestShown {
+		return errDeep
 	}
 	switch v := v.(type) {
 	case nil:
@@ -129,10 +114,25 @@ func (w *jsonWriter) float(f float64) error {
 }
 
 func (w *jsonWriter) text(s string) error {
+	switch {
+	case utf8.ValidString(s):
+		return w.quote(s)
+	case w.marks:
+		return w.notText(s)
+	}
+	return errNotText(s)
+}
+
+func errNotText(s string) error {
+	return fmt.Errorf("JSON has no form for %.60q, which is not UTF-8", s)
+}
+
+// quote writes a JSON string.
+func (w *jsonWriter) quote(s string) error {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(s[:min(len(s), w.left())]); err != nil {
+	if err := enc.Encode(s[:min(len(s), w.left())]); err != nil { // what is cut within a letter is too long anyway
 		return err
 	}
 	w.b = append(w.b, bytes.TrimRight(buf.Bytes(), "\n")...)
@@ -160,20 +160,19 @@ func (w *jsonWriter) object(m *Map, depth int) error {
 	if m == nil {
 		m = &Map{}
 	}
+	keys, err := w.keys(m, depth)
+	if err != nil {
+		return err
+	}
+	if len(keys) < m.Len() {
+		return w.pairs(m, depth)
+	}
 	w.b = append(w.b, '{')
 	for i, p := range m.Pairs {
 		if i > 0 {
 			w.b = append(w.b, ',')
 		}
-		key, ok := p.Key.(string)
-		if !ok {
-			in := jsonWriter{most: w.left()}
-			if err := in.value(p.Key, depth+1); err != nil {
-				return err
-			}
-			key = string(in.b)
-		}
-		if err := w.text(key); err != nil {
+		if err := w.quote(keys[i]); err != nil {
 			return err
 		}
 		w.b = append(w.b, ':')
@@ -183,4 +182,34 @@ func (w *jsonWriter) object(m *Map, depth int) error {
 	}
 	w.b = append(w.b, '}')
 	return nil
+}
+
+// keys returns the names that an object has for the keys of m; none where they
+// would not tell two keys apart, or be taken for a mark, and marks are allowed.
+func (w *jsonWriter) keys(m *Map, depth int) ([]string, error) {
+	names := make([]string, 0, len(m.Pairs))
+	var seen keySet
+	mixed := slices.ContainsFunc(m.Pairs, func(p Pair) bool { _, ok := p.Key.(string); return !ok }) // strings are not alike in a dict
+	for _, p := range m.Pairs {
+		name, ok := p.Key.(string)
+		if !ok {
+			in := jsonWriter{most: w.left(), marks: w.marks}
+			if err := in.value(p.Key, depth+1); err != nil {
+				return nil, err
+			}
+			name = string(in.b)
+		}
+		alike, text := mixed && !seen.add(name), utf8.ValidString(name)
+		switch {
+		case w.marks && (alike || isMark(name) || !text):
+			return nil, nil
+		case w.marks:
+		case !text:
+			return nil, errNotText(name)
+		case alike:
+			return nil, fmt.Errorf("two keys of a dict are %.60q in JSON, one is %s", name, Short(p.Key, 60))
+		}
+		names = append(names, name)
+	}
+	return names, nil
 }

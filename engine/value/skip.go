@@ -103,3 +103,47 @@ func Split(r Raw, into []Raw) ([]Raw, error) {
 	}
 	return into, nil
 }
+
+// RawPair is one entry of an encoded map.
+type RawPair struct {
+	Key   string
+	Value Raw
+}
+
+// SplitMap returns the entries of an encoded map whose keys are text, their
+// values still encoded: one that cannot be decoded costs no other. They share
+// r's memory.
+func SplitMap(r Raw) ([]RawPair, error) {
+	major, n, rest, err := ReadHead(r)
+	if err != nil {
+		return nil, err
+	}
+	if major != MajorMap || n > uint64(len(rest))/2 {
+		return nil, fmt.Errorf("encoded value is no map: %w", errShort)
+	}
+	pairs := make([]RawPair, n)
+	for i := range pairs {
+		if pairs[i].Key, rest, err = nextText(rest); err != nil {
+			return nil, err
+		}
+		after, err := Skip(rest)
+		if err != nil {
+			return nil, err
+		}
+		pairs[i].Value = Raw(rest[: len(rest)-len(after) : len(rest)-len(after)])
+		rest = after
+	}
+	if len(rest) > 0 {
+		return nil, fmt.Errorf("%d bytes follow the encoded value", len(rest))
+	}
+	return pairs, nil
+}
+
+func nextText(b []byte) (string, []byte, error) {
+	after, err := Skip(b)
+	if err != nil {
+		return "", nil, err
+	}
+	s, err := Raw(b[:len(b)-len(after)]).Text()
+	return s, after, err
+}

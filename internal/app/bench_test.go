@@ -57,7 +57,7 @@ func drive(b *testing.B, socket string, runs, each int) {
 	c := client.New(socket)
 	var ids []string
 	for range runs {
-		st, err := c.Start(b.Context(), wire.Start{Workflow: "writes", Inputs: in})
+		st, err := c.Start(b.Context(), wire.Start{Workflow: "writes", Inputs: wire.Value(in)})
 		if err != nil {
 			b.Fatal(err)
 		}

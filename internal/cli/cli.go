@@ -28,6 +28,8 @@ type Deps struct {
 	// SocketOf returns the socket that a configuration names.
 	SocketOf func(configPath string) (string, error)
 
+	Patience time.Duration // for which the daemon may be silent; 0: five seconds
+
 	Getenv func(string) string // nil: os.Getenv
 	Now    func() time.Time    // nil: time.Now
 	Zone   *time.Location      // of times in tables; nil: time.Local
@@ -108,7 +110,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.serveVerb(), a.demoVerb(), a.checkVerb(), a.configVerb(),
 		a.statusVerb(), a.workflowsVerb(), a.startVerb(),
-		a.runsVerb(), a.showVerb(), a.stepsVerb(), a.logsVerb(),
+		a.runsVerb(), a.showVerb(), a.stepsVerb(), a.logsVerb(), a.commandsVerb(),
 		a.sendVerb(), a.cancelVerb(), a.resolveVerb(), a.obligationsVerb(), a.waiveVerb(), a.alarmsVerb(), a.ackVerb(),
 		a.tagsVerb(), a.journalVerb(), a.versionVerb(), a.completionVerb(),
 	)
@@ -156,7 +158,7 @@ func (a *app) givenSocket() string {
 // and that cannot be read does not matter: an operator need not be able to.
 func (a *app) client() (*client.Client, error) {
 	if s := a.givenSocket(); s != "" {
-		return client.New(s), nil
+		return client.New(s).WithPatience(a.Patience), nil
 	}
 	path, explicit := a.configPath()
 	s, err := a.SocketOf(path)
@@ -166,5 +168,5 @@ func (a *app) client() (*client.Client, error) {
 	if err != nil || s == "" {
 		s = defaultSocket
 	}
-	return client.New(s), nil
+	return client.New(s).WithPatience(a.Patience), nil
 }

@@ -72,6 +72,12 @@ func hf(t *testing.T, socket string, args ...string) result {
 	return runIn(t.Context(), deps(socket), "", args...)
 }
 
+// hfIn is hf with something on standard input.
+func hfIn(t *testing.T, socket, stdin string, args ...string) result {
+	t.Helper()
+	return runIn(t.Context(), deps(socket), stdin, args...)
+}
+
 // want fails the test unless the command line ended with the code, and its
 // streams hold the words. "" is an empty stream.
 func (r result) want(t *testing.T, code int, out, errs string) result {

@@ -26,7 +26,7 @@ func (a *app) sendVerb() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r, err := c.Send(cmd.Context(), args[0], wire.Message{Topic: topic, Body: body})
+			r, err := c.Send(cmd.Context(), args[0], wire.Message{Topic: topic, Body: wire.Value(body)})
 			if err != nil {
 				return cannot("send to run "+args[0], err)
 			}
@@ -82,9 +82,11 @@ func (a *app) resolveVerb() *cobra.Command {
 				if err != nil {
 					return usage(cmd, "--value is not JSON: %v", err)
 				}
-				if r.Value, err = value.Encode(v); err != nil {
+				raw, err := value.Encode(v)
+				if err != nil {
 					return usage(cmd, "--value: %v", err)
 				}
+				r.Value = wire.Value(raw)
 			}
 			c, err := a.client()
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/engine"
 	"holdfast/engine/isa88"
 	"holdfast/internal/client"
 	"holdfast/internal/control/wire"
@@ -31,6 +32,9 @@ func operatorVerbs() []operatorVerb {
 	}
 }
 
+// mostWait is how long the daemon lets a command be waited for.
+const mostWait = 24 * time.Hour
+
 // operatorFlags are those of all operator verbs.
 type operatorFlags struct {
 	wire.Commands
@@ -51,6 +55,8 @@ func (a *app) operatorVerb(v operatorVerb) *cobra.Command {
 				return usage(cmd, "--all takes no further selection")
 			case f.wait < 0:
 				return usage(cmd, "--wait is negative")
+			case f.wait > mostWait:
+				return usage(cmd, "--wait is %s, at most %s are waited", f.wait, mostWait)
 			}
 			c, err := a.client()
 			if err != nil {
@@ -64,7 +70,7 @@ func (a *app) operatorVerb(v operatorVerb) *cobra.Command {
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.Reason, "reason", "", "why; it is kept in the record")
-	fl.DurationVar(&f.wait, "wait", 0, "wait so long (5s) until the command has been taken, and say what became of it")
+	fl.DurationVar(&f.wait, "wait", 0, "wait so long (5s) until the command has been taken, and say what became of it, or what it waits for")
 	fl.BoolVar(&f.All, "all", false, "all live runs")
 	fl.StringVar(&f.Workflow, "workflow", "", "all live runs of a workflow")
 	fl.StringVar(&f.Partition, "partition", "", "all live runs of a partition (not available yet)")
@@ -78,7 +84,9 @@ func (a *app) commandOne(ctx context.Context, c *client.Client, v operatorVerb, 
 		return cannot(what, err)
 	}
 	what = v.name() + " run " + sent.Run
-	waitErr := a.awaitFate(ctx, c, &sent, f.wait)
+	all := []wire.Sent{sent}
+	waitErr := a.awaitFates(ctx, c, all, f.wait)
+	sent = all[0]
 	if a.json() {
 		err = a.document(sent)
 	} else {
@@ -90,35 +98,45 @@ func (a *app) commandOne(ctx context.Context, c *client.Client, v operatorVerb, 
 	if waitErr != nil {
 		return cannot(what, waitErr)
 	}
-	return fateError(what, sent, f.wait)
+	return a.fateError(what, sent, f.wait)
 }
 
-// awaitFate waits until it is decided what becomes of a command. The command is
-// on disk, whatever the error.
-func (a *app) awaitFate(ctx context.Context, c *client.Client, sent *wire.Sent, wait time.Duration) error {
-	if wait <= 0 || !sent.Accepted {
+// awaitFates waits until it is decided what becomes of the commands that were
+// accepted, for all of them together and with one request. The commands are on
+// disk, whatever the error.
+func (a *app) awaitFates(ctx context.Context, c *client.Client, all []wire.Sent, wait time.Duration) error {
+	var asked []engine.Receipt
+	var places []int
+	for i, s := range all {
+		if s.Accepted {
+			asked, places = append(asked, engine.Receipt{Run: s.Run, Message: s.Message}), append(places, i)
+		}
+	}
+	if wait <= 0 || len(asked) == 0 {
 		return nil
 	}
-	s, err := c.Fate(ctx, sent.Run, sent.Message, wait)
+	answers, err := c.Fates(ctx, asked, wait)
 	if interrupted(ctx, err) {
-		return &wire.Error{Code: wire.Failed, Message: "interrupted while waiting for the run to take the command", Hint: "the command stays in its mailbox: holdfast show " + sent.Run}
+		return &wire.Error{Code: wire.Failed, Message: "interrupted while waiting for the command to be taken", Hint: "it stays in the run's mailbox: holdfast commands " + asked[0].Run}
 	}
 	if err != nil {
 		return err
 	}
-	sent.Fate = s.Fate
+	for n, i := range places {
+		all[i].Fate, all[i].Outlook = answers[n].Fate, answers[n].Outlook
+	}
 	return nil
 }
 
 // fateError is what a command has come to, where that is not what was wanted.
-func fateError(what string, s wire.Sent, wait time.Duration) error {
+func (a *app) fateError(what string, s wire.Sent, wait time.Duration) error {
 	switch {
 	case s.Error != nil:
 		return cannot(what, s.Error)
 	case s.Fate != nil && !s.Fate.Taken:
 		return cannotf(what, wire.Refused, "holdfast show "+s.Run, "%s was not taken: %s", s.Command, s.Fate.Fate)
 	case s.Fate == nil && wait > 0:
-		return cannotf(what, wire.TryAgain, "it stays in the run's mailbox: holdfast show "+s.Run, "%s has not been taken in %s", s.Command, wait)
+		return cannotf(what, wire.TryAgain, fmt.Sprintf("it was not taken in %s, and stays in the run's mailbox: holdfast commands %s", wait, s.Run), "%s", a.outlookText(s.Command, s.Run, s.Outlook))
 	}
 	return nil
 }
@@ -142,20 +160,19 @@ func (a *app) commandMany(ctx context.Context, c *client.Client, v operatorVerb,
 	if err != nil {
 		return cannot(v.name()+" the selected runs", err)
 	}
-	until := a.Now().Add(f.wait)
-	var first error
+	waitErr := cannot(v.name()+" the selected runs", a.awaitFates(ctx, c, all, f.wait))
+	first := waitErr
 	for i := range all {
 		s := &all[i]
-		// At least a look, also at those whose turn comes when the time is over.
-		err := a.awaitFate(ctx, c, s, min(f.wait, max(until.Sub(a.Now()), time.Millisecond)))
-		if first == nil {
-			if err == nil && !(s.Fate != nil && f.Command.Done(s.Fate.State)) {
-				err = fateError(v.name()+" run "+s.Run, *s, f.wait)
-			}
-			first = cannot(v.name()+" run "+s.Run, err)
+		if first == nil && !(s.Fate != nil && f.Command.Done(s.Fate.State)) {
+			first = a.fateError(v.name()+" run "+s.Run, *s, f.wait)
 		}
 		if !a.json() {
-			if err := a.print(sentText(*s) + "\n"); err != nil {
+			text := sentText(*s)
+			if s.Fate == nil && s.Outlook != nil {
+				text = s.Run + "  " + a.outlookText(s.Command, s.Run, s.Outlook)
+			}
+			if err := a.print(text + "\n"); err != nil {
 				return err
 			}
 		}

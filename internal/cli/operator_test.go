@@ -30,7 +30,10 @@ func TestCommandNotTakenInTime(t *testing.T) {
 	d := controltest.Start(t, nil)
 	start(t, d, "test.deaf", "--id", "deaf")
 	hf(t, d.Socket, "hold", "deaf", "--wait", "50ms").want(t, 75, "deaf  HOLD sent\n",
-		"holdfast: cannot hold run deaf: HOLD has not been taken in 50ms\nhint: it stays in the run's mailbox: holdfast show deaf\n")
+		"holdfast: cannot hold run deaf: HOLD is set; it waits for the script to ask for it, which is at ")
+	hf(t, d.Socket, "stop", "deaf", "--wait", "50ms").want(t, 75, "deaf  STOP sent\n", "; the engine takes it in 9.")
+	start(t, d, "test.gate", "--id", "stuck")
+	hf(t, d.Socket, "stop", "stuck", "--wait", "0s").want(t, 0, "stuck  STOP sent\n", "")
 	b := goRun(t, d.Socket, "stop", "deaf", "--wait", "1h")
 	b.interrupt()
 	if code := <-b.code; code != 1 && code != 6 { // 6: interrupted before the command was answered

@@ -51,10 +51,14 @@ func (p *progress) entry(e engine.LogEntry) {
 func (p *progress) state(r engine.RunInfo, last *engine.RunInfo) {
 	news := !plain(r.State) // at first: it may be HELD already, and then nothing more comes
 	if last != nil {
-		news = r.State != last.State && !(plain(r.State) && plain(last.State))
+		news = r.State != last.State && !(plain(r.State) && plain(last.State)) || r.Held != nil && last.Held == nil
 	}
 	if news && !r.Status.Ended() {
-		p.line(string(r.State))
+		line := string(r.State)
+		if w := r.Held; w != nil && w.Command != "" {
+			line += by(w.Actor) + because(w.Reason)
+		}
+		p.line(line)
 	}
 	if r.InDoubt != nil && (last == nil || last.InDoubt == nil) {
 		p.line(strings.TrimRight(doubtText(r), "\n"))
@@ -96,7 +100,7 @@ func progressOf(r value.Raw) (msg string, done, of float64, counted bool) {
 		return text(r), 0, 0, false
 	}
 	if msg, ok = content.(string); !ok {
-		b, err := value.AppendJSON(nil, content)
+		b, err := value.Shown(content)
 		if err != nil {
 			return text(r), 0, 0, false
 		}

@@ -79,6 +79,10 @@ func noteText(r engine.RunInfo) string {
 	switch {
 	case r.InDoubt != nil:
 		return "IN DOUBT: holdfast show " + r.ID
+	case r.Held != nil:
+		return short(heldText(*r.Held, r.State), 80)
+	case r.Pending != nil:
+		return short(r.Pending.Command+by(r.Pending.Actor)+" waits to be taken"+because(r.Pending.Reason), 80)
 	case r.Error != nil:
 		return short(errorText(r.Error), 60)
 	}

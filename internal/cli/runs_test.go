@@ -112,7 +112,7 @@ func TestStartWaitShowsStateAndDoubt(t *testing.T) {
 	s := goRun(t, d.Socket, "start", "test.script", "--id", "s1", "--wait")
 	s.out.await(t, "s1\n")
 	hf(t, d.Socket, "hold", "s1", "--wait", "20s").want(t, 0, "s1  HOLD taken", "")
-	s.out.await(t, "HELD\n")
+	s.out.await(t, "HELD by ")
 	hf(t, d.Socket, "stop", "s1").want(t, 0, "s1  STOP sent\n", "")
 	s.ends(t, 0)
 }

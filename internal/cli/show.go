@@ -37,7 +37,20 @@ func (a *app) runText(r engine.RunInfo) string {
 	field(&b, "workflow", r.Workflow)
 	field(&b, "status", string(r.Status))
 	field(&b, "state", string(r.State))
-	field(&b, "at work on", r.CurrentStep)
+	if r.Waits != nil {
+		field(&b, "at work on", a.waitsText(r.Waits))
+	} else {
+		field(&b, "at work on", r.CurrentStep)
+	}
+	if r.Held != nil && r.Held.Command == "" {
+		field(&b, "held", fmt.Sprintf("%s, since %s", oneLine(r.Held.Reason), a.at(r.Held.At)))
+	}
+	if w := r.Operator; w != nil {
+		field(&b, "operator", fmt.Sprintf("%s: %s at %s, %s%s", w.Actor, w.Command, a.at(w.At), a.ago(w.At), because(w.Reason)))
+	}
+	if w := r.Pending; w != nil {
+		field(&b, "waits", fmt.Sprintf("%s%s at %s%s", w.Command, by(w.Actor), a.at(w.At), because(w.Reason)))
+	}
 	field(&b, "commands", commandsText(r.Commands))
 	field(&b, "created", a.at(r.CreatedAt))
 	if r.StartedAt != nil {
@@ -178,7 +191,10 @@ func (a *app) stepRow(s *engine.StepInfo) []string {
 	if s.Count > 1 {
 		notes = append(notes, fmt.Sprintf("%d times in a row", s.Count))
 	}
-	if s.Recovered {
+	switch {
+	case s.ResolvedBy != "":
+		notes = append(notes, "recovered, done by the word of "+s.ResolvedBy)
+	case s.Recovered:
 		notes = append(notes, "recovered")
 	}
 	took := ""

@@ -55,10 +55,11 @@ func (a *app) start(cmd *cobra.Command, f startFlags, args []string) error {
 		}
 		f.input = string(b)
 	}
-	var err error
-	if f.Inputs, err = inputsOf(f.input, args[1:]); err != nil {
+	inputs, err := inputsOf(f.input, args[1:])
+	if err != nil {
 		return usage(cmd, "%v", err)
 	}
+	f.Inputs = wire.Value(inputs)
 	f.Workflow, f.TimeoutMS = args[0], f.timeout.Milliseconds()
 	c, err := a.client()
 	if err != nil {

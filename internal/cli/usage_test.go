@@ -141,7 +141,7 @@ func TestStatusAndRecovering(t *testing.T) {
 	}
 	var ws []map[string]any
 	hf(t, d.Socket, "workflows", "-o", "json").want(t, 0, "[", "").decode(t, &ws)
-	if len(ws) != 7 || ws[0]["name"] != "test.count" || ws[0]["timeout_ms"] != 3600000.0 {
+	if len(ws) != 8 || ws[0]["name"] != "test.count" || ws[0]["timeout_ms"] != 3600000.0 {
 		t.Errorf("workflows are %v", ws)
 	}
 	r := hf(t, d.Socket, "workflows").want(t, 0, "test.count", "")

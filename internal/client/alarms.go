@@ -15,6 +15,6 @@ func (c *Client) Alarms(ctx context.Context) (all []engine.Alarm, err error) {
 
 // Ack says that somebody knows of an alarm.
 func (c *Client) Ack(ctx context.Context, id string) (a engine.Alarm, err error) {
-	err = c.post(ctx, "/v1/alarms/ack", wire.Ack{Alarm: id}, &a)
+	err = c.post(ctx, "/v1/alarms/ack", oneAct, wire.Ack{Alarm: id}, &a)
 	return a, err
 }

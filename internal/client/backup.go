@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 
 	"holdfast/internal/control/wire"
 )
+
+// pieceTimes is how long each piece of a backup may take, as a multiple of the
+// patience: the daemon gives no other sign of life meanwhile.
+const pieceTimes = 12
 
 // Backup writes a backup of the daemon's journal to w. Without an error it is
 // complete; with one, what w has got is to be thrown away. An error of w is
@@ -27,7 +30,7 @@ func (c *Client) Backup(ctx context.Context, w io.Writer) (wire.Backup, error) {
 }
 
 func (c *Client) backup(ctx context.Context, w io.Writer) (b wire.Backup, err error) {
-	resp, err := c.send(ctx, http.MethodPost, "/v1/journal/backup", nil, nil)
+	resp, err := c.send(ctx, ask{path: "/v1/journal/backup", act: true, patience: pieceTimes * c.patience})
 	if err != nil {
 		return b, err
 	}

@@ -27,14 +27,15 @@ const maxAnswer = 256 << 20
 
 // Client speaks to one daemon. Its methods may be called from several goroutines.
 type Client struct {
-	socket string
-	http   http.Client
+	socket   string
+	http     http.Client
+	patience time.Duration // for which the daemon may be silent
 }
 
 // New returns a Client of the daemon that listens on socket. It connects with
 // the first request.
 func New(socket string) *Client {
-	c := &Client{socket: socket}
+	c := &Client{socket: socket, patience: defaultPatience}
 	dialer := net.Dialer{Timeout: dialTime}
 	c.http.Transport = &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -51,30 +52,51 @@ func New(socket string) *Client {
 
 // get asks a question.
 func (c *Client) get(ctx context.Context, path string, query url.Values, answer any) error {
-	return c.call(ctx, http.MethodGet, path, query, nil, answer)
+	return c.call(ctx, ask{path: path, query: query, patience: c.patience}, answer)
 }
 
-// post asks for an act.
-func (c *Client) post(ctx context.Context, path string, body, answer any) error {
+// ask is a request.
+type ask struct {
+	path  string
+	query url.Values
+	body  []byte // JSON; makes a POST of it
+	act   bool   // it changes something, or may
+
+	patience time.Duration // for which the daemon may be silent
+	most     time.Duration // for the whole answer; 0: no limit
+}
+
+// question asks a question that is too long for an address.
+func (c *Client) question(ctx context.Context, path string, body, answer any) error {
 	b, err := json.Marshal(body)
 	if err != nil {
 		return &wire.Error{Code: wire.BadRequest, Message: err.Error()}
 	}
-	return c.call(ctx, http.MethodPost, path, nil, b, answer)
+	return c.call(ctx, ask{path: path, body: b, patience: c.patience}, answer)
 }
 
-func (c *Client) call(ctx context.Context, method, path string, query url.Values, body []byte, answer any) error {
-	resp, err := c.send(ctx, method, path, query, body)
+// post asks for an act. times is the time for the whole answer, as a multiple of
+// the patience; 0 is no limit.
+func (c *Client) post(ctx context.Context, path string, times int, body, answer any) error {
+	b, err := json.Marshal(body)
+	if err != nil {
+		return &wire.Error{Code: wire.BadRequest, Message: err.Error()}
+	}
+	return c.call(ctx, ask{path: path, body: b, act: true, patience: c.patience, most: time.Duration(times) * c.patience}, answer)
+}
+
+func (c *Client) call(ctx context.Context, a ask, answer any) error {
+	resp, err := c.send(ctx, a)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close() //nolint:errcheck // it has been read; there is nothing left to lose
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return c.lost(ctx, method, err)
+		return c.lost(ctx, resp.Request.Context(), a.act, err)
 	}
 	if err := json.Unmarshal(b, answer); err != nil {
-		return &wire.Error{Code: unanswered(method), Message: fmt.Sprintf("the daemon's answer cannot be read: %v", err), Hint: versionHint}
+		return &wire.Error{Code: unanswered(a.act), Message: fmt.Sprintf("the daemon's answer cannot be read: %v", err), Hint: versionHint}
 	}
 	return nil
 }
@@ -83,32 +105,44 @@ const versionHint = "are the daemon and this command line of one version? holdfa
 
 // send sends a request and returns the answer's head; an answer that is a
 // failure is returned as its error.
-func (c *Client) send(ctx context.Context, method, path string, query url.Values, body []byte) (*http.Response, error) {
-	u := url.URL{Scheme: "http", Host: "holdfast", RawPath: path, RawQuery: query.Encode()}
+func (c *Client) send(ctx context.Context, a ask) (*http.Response, error) {
+	u := url.URL{Scheme: "http", Host: "holdfast", RawPath: a.path, RawQuery: a.query.Encode()}
 	var err error
-	if u.Path, err = url.PathUnescape(path); err != nil {
+	if u.Path, err = url.PathUnescape(a.path); err != nil {
 		return nil, &wire.Error{Code: wire.BadRequest, Message: err.Error()}
 	}
+	method := http.MethodGet
+	if a.act || a.body != nil {
+		method = http.MethodPost
+	}
+	watched, v := watch(ctx, a.patience, a.most)
 	var connected atomic.Bool
-	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
-	req, err := http.NewRequestWithContext(traced, method, u.String(), bytes.NewReader(body))
+	traced := httptrace.WithClientTrace(watched, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }, Got1xxResponse: v.sign})
+	req, err := http.NewRequestWithContext(traced, method, u.String(), bytes.NewReader(a.body))
 	if err != nil {
+		v.end()
 		return nil, &wire.Error{Code: wire.BadRequest, Message: err.Error()}
+	}
+	if a.act {
+		req.Header.Set(wire.HeaderBeginBefore, time.Now().Add(a.patience).UTC().Format(time.RFC3339Nano))
 	}
 	resp, err := c.http.Do(req)
-	if err != nil && !connected.Load() {
-		return nil, c.unreachable(ctx, err)
-	}
+	v.rest()
 	if err != nil {
-		return nil, c.lost(ctx, method, err)
+		defer v.end()
+		if !connected.Load() {
+			return nil, c.unreachable(ctx, err)
+		}
+		return nil, c.lost(ctx, watched, a.act, err)
 	}
+	resp.Body = &body{resp.Body, v}
 	if resp.StatusCode == http.StatusOK {
 		return resp, nil
 	}
 	defer resp.Body.Close() //nolint:errcheck // it has been read; there is nothing left to lose
 	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
-		return nil, c.lost(ctx, method, err)
+		return nil, c.lost(ctx, watched, a.act, err)
 	}
 	var failure wire.Error
 	if err := json.Unmarshal(b, &failure); err != nil || failure.Code == "" {
@@ -118,12 +152,15 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 }
 
 // lost says what it means that no answer came over a connection that was made.
-func (c *Client) lost(ctx context.Context, method string, err error) error {
-	if method != http.MethodGet {
+// watched is the request's own context.
+func (c *Client) lost(ctx, watched context.Context, act bool, err error) error {
+	switch {
+	case ctx.Err() == nil && errors.Is(context.Cause(watched), errSilent):
+		return c.silent(act)
+	case act:
 		return &wire.Error{Code: wire.Unknown, Message: "the request was sent and no answer came: it may or may not have been met",
 			Hint: "look before you repeat it"}
-	}
-	if ctx.Err() != nil {
+	case ctx.Err() != nil:
 		return ctx.Err()
 	}
 	return &wire.Error{Code: wire.Unreachable, Message: fmt.Sprintf("the daemon at %s did not answer: %v", c.socket, cause(err)), Hint: "has it just ended?"}
@@ -158,16 +195,17 @@ func cause(err error) error {
 }
 
 // unanswered is what it means that the answer is not to be had.
-func unanswered(method string) wire.Code {
-	if method == http.MethodGet {
-		return wire.Failed
+func unanswered(act bool) wire.Code {
+	if act {
+		return wire.Unknown
 	}
-	return wire.Unknown
+	return wire.Failed
 }
 
-// stream asks for a stream and calls each with its lines, until it ends.
+// stream asks for a stream and calls each with its lines, until it ends. A line
+// with nothing in it is a sign of life, for which each is called, too.
 func (c *Client) stream(ctx context.Context, path string, query url.Values, each func(wire.Line) error) error {
-	resp, err := c.send(ctx, http.MethodGet, path, query, nil)
+	resp, err := c.send(ctx, ask{path: path, query: query, patience: c.patience})
 	if err != nil {
 		return err
 	}
@@ -179,7 +217,7 @@ func (c *Client) stream(ctx context.Context, path string, query url.Values, each
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return c.lost(ctx, http.MethodGet, err)
+			return c.lost(ctx, resp.Request.Context(), false, err)
 		case l.Error != nil:
 			return l.Error
 		}

@@ -182,7 +182,7 @@ func TestRunsOverTheSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := c.Start(ctx, wire.Start{Workflow: "test.count", Inputs: inputs, ID: "c.1"})
+	st, err := c.Start(ctx, wire.Start{Workflow: "test.count", Inputs: wire.Value(inputs), ID: "c.1"})
 	if err != nil || st != (engine.Started{ID: "c.1"}) {
 		t.Fatalf("%+v, %v", st, err)
 	}
@@ -207,7 +207,7 @@ func TestRunsOverTheSocket(t *testing.T) {
 		t.Errorf("%v, %v", runs, err)
 	}
 	enough := errors.New("enough")
-	if err := c.FollowLog(ctx, "c.1", "log", func(engine.LogEntry) error { return enough }); !errors.Is(err, enough) {
+	if err := c.FollowLog(ctx, "c.1", "log", func(wire.Line) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("a reader that has enough gets %v", err)
 	}
 	for _, run := range []string{"", ".", "..", "c.2"} {

@@ -15,5 +15,5 @@ func (c *Client) Obligations(ctx context.Context) (all []engine.Obligation, err 
 
 // Waive gives up an obligation by its name.
 func (c *Client) Waive(ctx context.Context, w wire.Waive) error {
-	return c.post(ctx, "/v1/obligations/waive", w, &wire.Waive{})
+	return c.post(ctx, "/v1/obligations/waive", oneAct, w, &wire.Waive{})
 }

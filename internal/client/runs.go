@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"strconv"
 	"time"
@@ -24,7 +25,7 @@ func (c *Client) Workflows(ctx context.Context) (ws []engine.WorkflowInfo, err e
 
 // Start starts a run. The answer means that it is on disk.
 func (c *Client) Start(ctx context.Context, s wire.Start) (st engine.Started, err error) {
-	err = c.post(ctx, "/v1/runs", s, &st)
+	err = c.post(ctx, "/v1/runs", oneAct, s, &st)
 	return st, err
 }
 
@@ -74,7 +75,7 @@ func (c *Client) toRun(ctx context.Context, run, rest string, body, answer any) 
 	if err != nil {
 		return err
 	}
-	return c.post(ctx, path, body, answer)
+	return c.post(ctx, path, oneAct, body, answer)
 }
 
 // Show returns one run.
@@ -135,18 +136,19 @@ func goOn(q url.Values, cursor string, next *uint32, got int) (more bool, err er
 	return true, nil
 }
 
-// FollowLog calls each with the entries of a run's stream, those that are there
-// and those that come, until the run has ended or each returns an error.
-func (c *Client) FollowLog(ctx context.Context, run, stream string, each func(engine.LogEntry) error) error {
+// FollowLog calls each with the entries of a run's stream, and with the commands
+// that have had their fate: those that are there and those that come, until the
+// run has ended or each returns an error.
+func (c *Client) FollowLog(ctx context.Context, run, stream string, each func(wire.Line) error) error {
 	path, err := runPath(run, "/log/follow")
 	if err != nil {
 		return err
 	}
 	return c.stream(ctx, path, url.Values{"stream": {stream}}, func(l wire.Line) error {
-		if l.Entry == nil {
+		if l.Entry == nil && l.Command == nil {
 			return nil
 		}
-		return each(*l.Entry)
+		return each(l)
 	})
 }
 
@@ -169,7 +171,7 @@ func (c *Client) Command(ctx context.Context, run string, cmd wire.Command) (s w
 
 // Commands gives a command to all live runs of a selection whose state allows it.
 func (c *Client) Commands(ctx context.Context, cmd wire.Commands) (s []wire.Sent, err error) {
-	err = c.post(ctx, "/v1/commands", cmd, &s)
+	err = c.post(ctx, "/v1/commands", manyActs, cmd, &s)
 	return s, err
 }
 
@@ -179,6 +181,22 @@ func (c *Client) Fate(ctx context.Context, run string, message uint64, wait time
 	q := url.Values{"wait_ms": {strconv.FormatInt(max(wait.Milliseconds(), 0), 10)}}
 	err = c.ofRun(ctx, run, "/commands/"+strconv.FormatUint(message, 10), q, &s)
 	return s, err
+}
+
+// Fates waits, for wait at most, until it is decided what becomes of all of the
+// commands. Their answers are in the same order.
+func (c *Client) Fates(ctx context.Context, all []engine.Receipt, wait time.Duration) (s []wire.Sent, err error) {
+	err = c.question(ctx, "/v1/fates", wire.Fates{Messages: all, WaitMS: max(wait.Milliseconds(), 0)}, &s)
+	if err == nil && len(s) != len(all) {
+		err = &wire.Error{Code: wire.Failed, Message: fmt.Sprintf("the daemon says what became of %d commands, not of %d", len(s), len(all)), Hint: versionHint}
+	}
+	return s, err
+}
+
+// RunCommands lists every command that a run was sent.
+func (c *Client) RunCommands(ctx context.Context, run string) (all []engine.CommandInfo, err error) {
+	err = c.ofRun(ctx, run, "/commands", nil, &all)
+	return all, err
 }
 
 // Send puts a message into a run's mailbox.

@@ -37,7 +37,7 @@ func (c *Client) WatchTags(ctx context.Context, paths []string, each func(wire.T
 // errors; an error with the code Unknown says that even the daemon's answer did
 // not come.
 func (c *Client) WriteTag(ctx context.Context, path string, v tag.Value) (w wire.Written, err error) {
-	err = c.post(ctx, "/v1/tags/write", wire.Write{Path: path, Value: v}, &w)
+	err = c.post(ctx, "/v1/tags/write", 0, wire.Write{Path: path, Value: v}, &w)
 	return w, err
 }
 

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"time"
 
 	"holdfast/engine"
 	"holdfast/engine/isa88"
@@ -84,6 +85,49 @@ func (s *Server) fate(ctx context.Context, r *request) (any, error) {
 		return nil, errStopping
 	case limited.Err() == nil || ctx.Err() != nil:
 		return nil, err
+	default:
+		sent.Outlook = s.cfg.Engine.Outlook(id)
 	}
 	return sent, nil
+}
+
+// fates waits until it is decided what becomes of many commands, for wait_ms at most.
+func (s *Server) fates(ctx context.Context, r *request) (any, error) {
+	var in wire.Fates
+	if err := r.decode(&in); err != nil {
+		return nil, err
+	}
+	if in.WaitMS < 0 || in.WaitMS > mostWait.Milliseconds() {
+		return nil, badRequest("wait_ms is %d, not a whole number from 0 to %d", in.WaitMS, mostWait.Milliseconds())
+	}
+	ctx, stop := untilStopping(ctx)
+	defer stop()
+	limited, cancel := context.WithTimeout(ctx, time.Duration(in.WaitMS)*time.Millisecond)
+	defer cancel()
+	fates, err := s.cfg.Engine.Fates(limited, in.Messages)
+	switch {
+	case errors.Is(context.Cause(ctx), errStopping):
+		return nil, errStopping
+	case err != nil:
+		return nil, err
+	}
+	all := make([]wire.Sent, len(fates))
+	for i, m := range in.Messages {
+		all[i] = wire.Sent{Run: m.Run, Accepted: true, Message: m.Message, Fate: fates[i]}
+		if fates[i] == nil {
+			all[i].Outlook = s.cfg.Engine.Outlook(m.Run)
+		} else {
+			all[i].Command = isa88.Command(fates[i].Command)
+		}
+	}
+	return all, nil
+}
+
+// commands lists every command that a run was sent.
+func (s *Server) commands(ctx context.Context, r *request) (any, error) {
+	id, err := s.find(r)
+	if err != nil {
+		return nil, err
+	}
+	return answerOf(s.cfg.Engine.Commands(ctx, id))
 }

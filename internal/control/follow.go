@@ -26,7 +26,21 @@ func (s *Server) logFollow(_ context.Context, r *request) (any, error) {
 	}
 	f := &follower{engine: s.cfg.Engine, id: id, name: r.query.Get("stream"), after: after}
 	return stream(func(ctx context.Context, emit func(wire.Line) error) error {
-		return f.follow(ctx, func(ctx context.Context) error { return f.entries(ctx, emit) })
+		return f.follow(ctx, func(ctx context.Context) error {
+			if err := f.commands.read(ctx, s.cfg.Engine, id); err != nil {
+				return err
+			}
+			err := f.entries(ctx, func(l wire.Line) error {
+				if err := f.commands.tell(emit, l.Entry.Time); err != nil {
+					return err
+				}
+				return emit(l)
+			})
+			if err != nil {
+				return err
+			}
+			return f.commands.tell(emit, time.Time{})
+		})
 	}), nil
 }
 
@@ -49,7 +63,7 @@ func (s *Server) runFollow(_ context.Context, r *request) (any, error) {
 			if err := f.entries(ctx, emit); err != nil {
 				return err
 			}
-			same := info.Status == last.Status && info.State == last.State && (info.InDoubt == nil) == (last.InDoubt == nil)
+			same := info.Status == last.Status && info.State == last.State && (info.InDoubt == nil) == (last.InDoubt == nil) && sameWord(info.Held, last.Held)
 			last = info
 			if same {
 				return nil
@@ -58,6 +72,11 @@ func (s *Server) runFollow(_ context.Context, r *request) (any, error) {
 			return emit(wire.Line{Run: &info})
 		})
 	}), nil
+}
+
+// sameWord reports whether two words are one.
+func sameWord(a, b *engine.Word) bool {
+	return a == nil && b == nil || a != nil && b != nil && a.Command == b.Command && a.Actor == b.Actor && a.Reason == b.Reason && a.At.Equal(b.At)
 }
 
 // logStream is the stream that rt.progress writes to.
@@ -69,6 +88,8 @@ type follower struct {
 	id     string
 	name   string // of the log's stream
 	after  uint32
+
+	commands followedCommands // told in a log, in their place
 }
 
 // follow calls look now, after each change, and once after the run has ended. It

@@ -77,7 +77,7 @@ func TestWritesOfLinks(t *testing.T) {
 func TestRoutesHaveAccess(t *testing.T) {
 	t.Parallel()
 	for _, rt := range New(Config{}).list() {
-		if acts := rt.method != "GET"; acts != (rt.access > viewer) {
+		if acts := rt.method != "GET" && rt.path != fatesPath; acts != (rt.access > viewer) {
 			t.Errorf("%s %s takes %s", rt.method, rt.path, rt.access)
 		}
 	}

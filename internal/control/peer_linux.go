@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// peerUser returns the name of the user at the other end of a unix socket, by
-// SO_PEERCRED (unix(7)); "uid N" for one without a name.
+// peerUser returns the user at the other end of a unix socket, by SO_PEERCRED
+// (unix(7)): "ada (uid 1000)", or "uid 1000" of one without a name.
 func peerUser(c *net.UnixConn) string {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -26,5 +26,5 @@ func peerUser(c *net.UnixConn) string {
 	if err != nil {
 		return "uid " + uid
 	}
-	return u.Username
+	return u.Username + " (uid " + uid + ")"
 }

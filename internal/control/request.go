@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -11,11 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"holdfast/engine/value"
 )
 
-// maxBody is the greatest request body, in bytes.
+// maxBody is the greatest request body of most routes, in bytes.
 const maxBody = 1 << 20
 
 // request is what a handler gets of an HTTP request.
@@ -28,11 +27,11 @@ type request struct {
 
 // readRequest reads the whole request, so that from then on only the handler's
 // own time limits count.
-func readRequest(w http.ResponseWriter, r *http.Request, params []string) (*request, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+func readRequest(w http.ResponseWriter, r *http.Request, rt route) (*request, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, rt.maxBody()))
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
-		return nil, badRequest("the request has more than %d bytes", maxBody)
+		return nil, badRequest("the request has more than %d bytes", large.Limit)
 	}
 	if err != nil {
 		return nil, badRequest("the request did not arrive whole: %v", err)
@@ -42,8 +41,8 @@ func readRequest(w http.ResponseWriter, r *http.Request, params []string) (*requ
 		return nil, badRequest("the parameters cannot be read: %v", err)
 	}
 	for name := range query {
-		if !slices.Contains(params, name) {
-			return nil, badRequest("unknown parameter %q, allowed are %q", name, params)
+		if !slices.Contains(rt.params, name) {
+			return nil, badRequest("unknown parameter %q, allowed are %q", name, rt.params)
 		}
 	}
 	if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
@@ -55,18 +54,17 @@ func readRequest(w http.ResponseWriter, r *http.Request, params []string) (*requ
 // decode reads the body, one JSON object, into the struct that to points to. A
 // key that the struct has not, or that stands twice, is an error.
 func (r *request) decode(to any) error {
-	doc, err := value.FromJSON(r.body)
+	given, err := topKeys(r.body)
 	if err != nil {
-		return badRequest("the request is not one JSON document: %v", err)
-	}
-	object, ok := doc.(*value.Map)
-	if !ok {
-		return badRequest("the request is not a JSON object")
+		return err
 	}
 	keys := keysOf(to)
-	for _, p := range object.Pairs {
-		if key, _ := p.Key.(string); !slices.Contains(keys, key) {
+	for i, key := range given {
+		switch {
+		case !slices.Contains(keys, key):
 			return badRequest("unknown key %q, allowed are %q", key, keys)
+		case slices.Contains(given[:i], key): // all before it are among keys, and so few
+			return badRequest("the request is not one JSON document: key %q stands twice", key)
 		}
 	}
 	if err := json.Unmarshal(r.body, to); err != nil {
@@ -77,6 +75,40 @@ func (r *request) decode(to any) error {
 		return badRequest("the request cannot be read: %v", err)
 	}
 	return nil
+}
+
+// topKeys returns the keys of a JSON object in their order, and looks no deeper:
+// what stands there is read once, by who knows what it is.
+func topKeys(doc []byte) ([]string, error) {
+	bad := func(err error) error { return badRequest("the request is not one JSON document: %v", err) }
+	dec := json.NewDecoder(bytes.NewReader(doc))
+	tok, err := dec.Token()
+	if err != nil {
+		return nil, bad(err)
+	}
+	if tok != json.Delim('{') {
+		return nil, badRequest("the request is not a JSON object")
+	}
+	var keys []string
+	for dec.More() {
+		tok, err := dec.Token()
+		if err != nil {
+			return nil, bad(err)
+		}
+		key, _ := tok.(string)
+		keys = append(keys, key)
+		var skipped json.RawMessage
+		if err := dec.Decode(&skipped); err != nil {
+			return nil, bad(err)
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, bad(err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, bad(errors.New("more than one JSON value"))
+	}
+	return keys, nil
 }
 
 // keysOf returns the JSON keys of the struct that to points to.
@@ -103,9 +135,12 @@ func (r *request) number(name string, most uint64) (uint64, error) {
 	return n, nil
 }
 
-// millis returns a parameter in milliseconds, at most a day.
+// mostWait is how long a request may ask to wait.
+const mostWait = 24 * time.Hour
+
+// millis returns a parameter in milliseconds, at most mostWait.
 func (r *request) millis(name string) (time.Duration, error) {
-	n, err := r.number(name, uint64(24*time.Hour/time.Millisecond))
+	n, err := r.number(name, uint64(mostWait/time.Millisecond))
 	return time.Duration(n) * time.Millisecond, err
 }
 

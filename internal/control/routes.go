@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"holdfast/internal/control/wire"
@@ -34,6 +35,8 @@ func (s *Server) list() []route {
 		{"GET", "/v1/runs/{run}/log/follow", viewer, []string{"stream", "after"}, s.logFollow},
 		{"GET", "/v1/runs/{run}/follow", viewer, nil, s.runFollow},
 
+		{"GET", "/v1/runs/{run}/commands", viewer, nil, s.commands},
+		{"POST", fatesPath, viewer, nil, s.fates},
 		{"POST", "/v1/commands", operator, nil, s.commandMany},
 		{"POST", "/v1/runs/{run}/commands", operator, nil, s.command},
 		{"GET", "/v1/runs/{run}/commands/{message}", viewer, []string{"wait_ms"}, s.fate},
@@ -54,6 +57,17 @@ func (s *Server) list() []route {
 
 		{"POST", "/v1/journal/backup", engineer, nil, s.backup},
 	}
+}
+
+// fatesPath is a question, of a length that no address has.
+const fatesPath = "/v1/fates"
+
+// maxBody is the greatest body of a request to the route, in bytes.
+func (rt route) maxBody() int64 {
+	if rt.path == fatesPath {
+		return 64 << 20 // of a selection of some hundred thousand runs
+	}
+	return maxBody
 }
 
 // statusPath is answered while the engine recovers, too.
@@ -79,7 +93,10 @@ func (s *Server) mux() http.Handler {
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, rt route) {
-	req, err := readRequest(w, r, rt.params)
+	req, err := readRequest(w, r, rt)
+	if err == nil && rt.method != http.MethodGet {
+		err = tooLate(r, time.Now())
+	}
 	var answer any
 	switch {
 	case err != nil:
@@ -88,7 +105,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, rt route) {
 	case rt.path != statusPath && !s.ready():
 		err = &wire.Error{Code: wire.TryAgain, Message: "the daemon is recovering its runs", Hint: "holdfast status says when it is running"}
 	default:
-		answer, err = rt.handle(r.Context(), req)
+		whileAlive(processing(w), func(sync.Locker) { answer, err = rt.handle(r.Context(), req) })
 	}
 	if rt.access > viewer {
 		s.record(r, rt, err)
@@ -147,7 +164,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, st stream) {
 	defer cancel()
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	out := http.NewResponseController(w)
-	emit := func(l wire.Line) error {
+	write := func(l wire.Line) error {
 		b, err := json.Marshal(l)
 		if err != nil {
 			return err
@@ -166,14 +183,26 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, st stream) {
 	if err := out.Flush(); err != nil { // the reader learns at once that its request is met
 		return
 	}
-	err := st(ctx, emit)
+	sign := func() {
+		if write(wire.Line{}) != nil {
+			cancel() // nobody is there
+		}
+	}
+	var err error
+	whileAlive(sign, func(quiet sync.Locker) {
+		err = st(ctx, func(l wire.Line) error {
+			quiet.Lock()
+			defer quiet.Unlock()
+			return write(l)
+		})
+	})
 	if errors.Is(context.Cause(ctx), errStopping) {
 		err = errStopping
 	}
 	if err == nil || errors.Is(err, errGone) || r.Context().Err() != nil {
 		return
 	}
-	if err := emit(wire.Line{Error: tell(err)}); err != nil {
+	if err := write(wire.Line{Error: tell(err)}); err != nil {
 		s.log.Debug("a stream was not taken to its end", "error", err)
 	}
 }

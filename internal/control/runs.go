@@ -18,19 +18,20 @@ func (s *Server) start(ctx context.Context, r *request) (any, error) {
 	if in.TimeoutMS < 0 || in.TimeoutMS > math.MaxInt64/int64(time.Millisecond) {
 		return nil, badRequest("timeout_ms is %d, not a time that can be kept", in.TimeoutMS)
 	}
-	inputs, err := value.Decode(in.Inputs)
+	given := value.Raw(in.Inputs)
+	inputs, err := value.Decode(given)
 	if err != nil {
 		return nil, badRequest("the inputs cannot be read: %v", err)
 	}
 	if inputs == nil {
-		if in.Inputs, err = value.Encode(&value.Map{}); err != nil {
+		if given, err = value.Encode(&value.Map{}); err != nil {
 			return nil, err
 		}
 	} else if _, ok := inputs.(*value.Map); !ok {
 		return nil, badRequest("the inputs are not a JSON object")
 	}
 	return answerOf(s.cfg.Engine.Start(ctx, engine.StartRequest{
-		Workflow: in.Workflow, Inputs: in.Inputs, ID: in.ID, DedupID: in.DedupID,
+		Workflow: in.Workflow, Inputs: given, ID: in.ID, DedupID: in.DedupID,
 		Timeout: time.Duration(in.TimeoutMS) * time.Millisecond,
 		Queue:   in.Queue, Partition: in.Partition, Priority: in.Priority,
 	}))
@@ -112,7 +113,7 @@ func (s *Server) send(ctx context.Context, r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answerOf(s.cfg.Engine.Send(ctx, id, engine.Message{Topic: in.Topic, Body: in.Body, UUID: in.UUID}))
+	return answerOf(s.cfg.Engine.Send(ctx, id, engine.Message{Topic: in.Topic, Body: value.Raw(in.Body), UUID: in.UUID, Actor: r.actor}))
 }
 
 func (s *Server) cancel(ctx context.Context, r *request) (any, error) {
@@ -141,5 +142,5 @@ func (s *Server) resolve(ctx context.Context, r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answerOf(wire.Done{Run: id}, s.cfg.Engine.Resolve(ctx, id, engine.Answer{Decision: in.Decision, Value: in.Value, Actor: r.actor}))
+	return answerOf(wire.Done{Run: id}, s.cfg.Engine.Resolve(ctx, id, engine.Answer{Decision: in.Decision, Value: value.Raw(in.Value), Actor: r.actor}))
 }

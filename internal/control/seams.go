@@ -31,6 +31,7 @@ type Observer interface {
 	Runs(ctx context.Context, f engine.Filter) ([]engine.RunInfo, error)
 	EachStep(ctx context.Context, id string, from uint32, yield func(engine.StepInfo) bool) error
 	Follower
+	CommandLog
 }
 
 // Follower tells what is new about a run.
@@ -40,11 +41,24 @@ type Follower interface {
 	AwaitEnd(ctx context.Context, id string) error
 }
 
+// CommandLog tells which commands a run was sent.
+type CommandLog interface {
+	Commands(ctx context.Context, id string) ([]engine.CommandInfo, error)
+	Decided(id string) (n int, live bool) // how many of a live run have had their fate
+}
+
 // Commander gives operator commands to runs.
 type Commander interface {
 	Command(ctx context.Context, id string, c isa88.Command, reason, actor string) (engine.Receipt, error)
 	CommandAll(ctx context.Context, s engine.Selection, c isa88.Command, reason, actor string) (engine.Dispatch, error)
+	Fates
+}
+
+// Fates tells what becomes of commands.
+type Fates interface {
 	Fate(ctx context.Context, r engine.Receipt) (engine.Fate, error)
+	Fates(ctx context.Context, all []engine.Receipt) ([]*engine.Fate, error)
+	Outlook(id string) *engine.Outlook // what a run is at that has not taken a command
 }
 
 // Operator acts on runs.

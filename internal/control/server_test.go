@@ -124,8 +124,8 @@ func TestActorIsTheSocketsPeer(t *testing.T) {
 	if status, body := ask(t, c, "POST", "/v1/runs/a1/commands", `{"command": "stop", "reason": "because"}`); status != 200 {
 		t.Fatalf("%d %s", status, body)
 	}
-	if actor := <-got; actor != me.Username {
-		t.Errorf("the actor is %q, want %q", actor, me.Username)
+	if actor, want := <-got, me.Username+" (uid "+me.Uid+")"; actor != want {
+		t.Errorf("the actor is %q, want %q", actor, want)
 	}
 }
 

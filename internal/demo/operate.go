@@ -39,7 +39,7 @@ func (d *demo) start(ctx context.Context, c *client.Client) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	st, err := c.Start(ctx, wire.Start{Workflow: workflow, Inputs: inputs})
+	st, err := c.Start(ctx, wire.Start{Workflow: workflow, Inputs: wire.Value(inputs)})
 	if err != nil {
 		return "", err
 	}

@@ -166,7 +166,7 @@ func TestExamples(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		st, err := c.Start(t.Context(), wire.Start{Workflow: e.workflow, Inputs: in})
+		st, err := c.Start(t.Context(), wire.Start{Workflow: e.workflow, Inputs: wire.Value(in)})
 		if e.result == "" {
 			if err == nil {
 				t.Errorf("%s took an input that it has not", e.workflow)

@@ -22,6 +22,7 @@ func (p program) Run(_ context.Context, r *engine.Run) (any, error) { return p(r
 //	test.deaf     has commands of its own and never looks for them
 //	test.gate     ends when a message comes on topic "go", with that message
 //	test.fail     ends with ERROR
+//	test.odd      tells, logs, asks and returns what JSON has no form for
 //	test.doubt    has a step that never ends, and is in doubt after a restart
 func workflows(begun func()) []engine.Workflow {
 	five, err := value.Encode(int64(5))
@@ -36,6 +37,7 @@ func workflows(begun func()) []engine.Workflow {
 		{Name: "test.deaf", File: "test.star:4", Commands: engine.ByScript, Program: program(idleForever)},
 		{Name: "test.gate", File: "test.star:5", Program: program(gateProgram)},
 		{Name: "test.fail", File: "test.star:6", Program: program(failProgram)},
+		{Name: "test.odd", File: "test.star:8", AnyInput: true, Program: program(oddProgram)},
 		{Name: "test.doubt", File: "test.star:7", Program: doubtProgram(begun)},
 	}
 }

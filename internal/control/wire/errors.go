@@ -61,3 +61,9 @@ func (e *Error) Error() string { return e.Message }
 
 // ExitCode is the exit code of a process that ends with this failure.
 func (e *Error) ExitCode() int { return e.Code.Kind().Exit }
+
+// HeaderBeginBefore is the header of a request for an act that says, as an RFC
+// 3339 time, when its sender gives it up if there is no sign of life. The daemon
+// does not begin it later: nobody wants an act of whose outcome he was told that
+// it is unknown, an hour afterwards.
+const HeaderBeginBefore = "Holdfast-Begin-Before"

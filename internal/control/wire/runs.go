@@ -5,19 +5,18 @@ import (
 
 	"holdfast/engine"
 	"holdfast/engine/isa88"
-	"holdfast/engine/value"
 )
 
 // Start asks for a run; its answer is an engine.Started.
 type Start struct {
-	Workflow  string    `json:"workflow"`
-	Inputs    value.Raw `json:"inputs"` // an object; null: none
-	ID        string    `json:"id"`     // "": the engine makes one
-	DedupID   string    `json:"dedup_id"`
-	TimeoutMS int64     `json:"timeout_ms"` // 0: the workflow's
-	Queue     string    `json:"queue"`
-	Partition string    `json:"partition"`
-	Priority  int       `json:"priority"`
+	Workflow  string `json:"workflow"`
+	Inputs    Value  `json:"inputs"` // an object; null: none
+	ID        string `json:"id"`     // "": the engine makes one
+	DedupID   string `json:"dedup_id"`
+	TimeoutMS int64  `json:"timeout_ms"` // 0: the workflow's
+	Queue     string `json:"queue"`
+	Partition string `json:"partition"`
+	Priority  int    `json:"priority"`
 }
 
 // Command is an operator command to one run. The actor is the user of the
@@ -48,13 +47,22 @@ type Sent struct {
 	Message  uint64        `json:"message"` // its number in the run's mailbox
 	Fate     *engine.Fate  `json:"fate"`
 	Error    *Error        `json:"error"` // why it was not accepted
+
+	Outlook *engine.Outlook `json:"outlook,omitempty"` // what the run is at that has not taken it yet
+}
+
+// Fates asks for the fates of many commands, and waits for all of them together.
+// Its answer is one Sent each, in the same order.
+type Fates struct {
+	Messages []engine.Receipt `json:"messages"`
+	WaitMS   int64            `json:"wait_ms"`
 }
 
 // Message is what goes to a run's mailbox; its answer is an engine.Receipt.
 type Message struct {
-	Topic string    `json:"topic"` // "": cmd
-	Body  value.Raw `json:"body"`
-	UUID  string    `json:"uuid"` // "": not checked for having been seen
+	Topic string `json:"topic"` // "": cmd
+	Body  Value  `json:"body"`
+	UUID  string `json:"uuid"` // "": not checked for having been seen
 }
 
 // Cancel ends a run.
@@ -64,8 +72,8 @@ type Cancel struct {
 
 // Resolve answers the question of a run in doubt.
 type Resolve struct {
-	Decision string    `json:"decision"` // done, retry or fail
-	Value    value.Raw `json:"value"`    // the step's result, for done
+	Decision string `json:"decision"` // done, retry or fail
+	Value    Value  `json:"value"`    // the step's result, for done
 }
 
 // Done is the answer to what has no other.
@@ -73,13 +81,14 @@ type Done struct {
 	Run string `json:"run"`
 }
 
-// Line is one line of a stream: exactly one field is set. A stream that ends
-// without an Error is complete.
+// Line is one line of a stream: at most one field is set; a line without any is a
+// sign of life. A stream that ends without an Error is complete.
 type Line struct {
-	Entry *engine.LogEntry `json:"entry,omitempty"` // of the run's log
-	Run   *engine.RunInfo  `json:"run,omitempty"`   // the run, as it has become
-	Tag   *Tag             `json:"tag,omitempty"`
-	Error *Error           `json:"error,omitempty"` // why the stream ends early
+	Entry   *engine.LogEntry    `json:"entry,omitempty"` // of the run's log
+	Run     *engine.RunInfo     `json:"run,omitempty"`   // the run, as it has become
+	Tag     *Tag                `json:"tag,omitempty"`
+	Command *engine.CommandInfo `json:"command,omitempty"` // of the run, which has had its fate
+	Error   *Error              `json:"error,omitempty"`   // why the stream ends early
 }
 
 // The states of the daemon.
