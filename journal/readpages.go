@@ -258,5 +258,19 @@ func (w *walk) livePage(from, to []byte) (page Run, next []byte, live bool, err 
 	if err != nil || header == nil {
 		return Run{}, nil, false, err
 	}
+	if left, err := j.leftOver(w.run); err != nil || left {
+		return Run{}, nil, false, err
+	}
 	return h.run, next, true, bad
+}
+
+// leftOver reports whether what the live file has of a run is only what a move
+// has left, of which damage may have left a part: the history has the run.
+func (j *Journal) leftOver(run uint64) (bool, error) {
+	end, err := j.live.Get(appendPart(nil, run, partEnd))
+	if err != nil || end == nil {
+		return false, err
+	}
+	there, err := j.history.Get(endedKey(run))
+	return there != nil, err
 }
