@@ -168,6 +168,7 @@ func testEndedRun(t *testing.T) {
 	if got.Status != engine.Error || got.SafeState[0].OK || !strings.Contains(got.SafeState[0].Detail, "out of range") {
 		t.Errorf("run is %+v", got)
 	}
+	synctest.Wait() // until what is owed has been tried, and is not just being sent
 	if a := b.e.Health().Alarms; len(a) != 2 || a[0].Run != id || a[0].Message != "safe state of valve not reached: dev.write: GuardRefused: out of range" {
 		t.Errorf("alarms are %+v", a)
 	}
