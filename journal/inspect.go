@@ -44,6 +44,7 @@ type inspection struct {
 	entries     int
 	sum         uint64 // of the entries
 	said        uint64 // what the file says that it is
+	hurt        []span // of leaves with entries that are damaged
 
 	met    []bool // pages that the tree leads to
 	free   []bool // pages listed as free; nil: the list is damaged
@@ -311,6 +312,10 @@ func (in *inspection) leaf(id uint64, b, from, to []byte) {
 		case err != nil, e.bucket, bytes.Compare(e.key, in.last) <= 0, !(span{from, to}).has(e.key):
 			in.fault("page %d: entry %d (%s) is damaged", id, i, describe(e.key))
 			in.gap = true
+			in.sum += summand(e.value) // what is damaged is mostly something else of it
+			if n := len(in.hurt); n == 0 || !bytes.Equal(in.hurt[n-1].from, from) {
+				in.hurt = append(in.hurt, span{bytes.Clone(from), bytes.Clone(to)})
+			}
 			continue
 		case in.gap:
 			in.lose(in.last, after(e.key))

@@ -39,10 +39,16 @@ func putSum(b *bbolt.Bucket, sum uint64) error {
 	return b.Put([]byte(keySum), value)
 }
 
-// addUp compares the sum with what was found, where no entry is known to be missing.
+// addUp compares the sum with what was found. Where it does not match, and a leaf
+// has damaged entries, all of that leaf may be of an earlier time; where no entry
+// is known to be missing, any may.
 func (in *inspection) addUp() {
-	if len(in.lost) == 0 && in.sum != in.said {
+	switch {
+	case in.sum == in.said:
+	case len(in.lost) == 0:
 		in.fault("what it holds does not add up: a page is of an earlier time")
 		in.lose(nil, nil)
+	default:
+		in.lost = append(in.lost, in.hurt...)
 	}
 }
