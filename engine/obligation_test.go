@@ -279,9 +279,9 @@ func TestObligationOfUnknownOutcome(t *testing.T) {
 			}
 			b.shutdown()
 			x.silent = false
+			n := len(x.was())
 			b = boot(t, dir, engine.Config{SafeWrite: x}, journal.Options{}, failing("valve"))
 			defer b.shutdown()
-			n := len(x.was())
 			time.Sleep(time.Hour)
 			if pulse {
 				if len(x.was()) != 1 || len(b.e.Obligations()) != 1 {
